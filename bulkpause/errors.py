@@ -1,0 +1,33 @@
+"""What dooms a run. A failure of one report is a value (`models.Outcome`), never one of these."""
+
+
+class BulkpauseError(Exception):
+    """The root: its text is one or two lines that say what happened, why, and what to type next."""
+
+
+class UsageError(BulkpauseError):
+    """The command line asks for something that cannot be."""
+
+
+class ConfigError(BulkpauseError):
+    """A setting is missing, malformed or contradicts another; the text names it and where it came from."""
+
+
+class SourceError(BulkpauseError):
+    """The source of report ids is unusable; the text names it and, where there is one, the line."""
+
+
+class AuthError(BulkpauseError):
+    """No token can be had, or the service refuses a fresh one."""
+
+
+class AuditError(BulkpauseError):
+    """The audit log could not be written. Nothing more may be sent."""
+
+
+class AuditCreateError(AuditError):
+    """The run directory or audit log could not be created. Nothing was sent."""
+
+
+class HaltError(BulkpauseError):
+    """A guard ended the run."""

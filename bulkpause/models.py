@@ -1,0 +1,182 @@
+"""The nouns every other module speaks in: frozen values and closed enums, standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+ReportId = NewType("ReportId", str)
+"""A canonical report id: a lower-case UUID with dashes. Only `ids.parse_report_id` makes one."""
+
+MESSAGE_LIMIT = 500
+"""Characters of a server's message that an outcome keeps."""
+
+
+class Operation(StrEnum):
+    """What the API is asked to do with a report."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+
+    @property
+    def wanted(self) -> str:
+        """The report_status a confirmed reply shows (api.md section 3)."""
+        return "Paused" if self is Operation.PAUSE else "Active"
+
+    @property
+    def reverse(self) -> Operation:
+        """The operation that undoes this one."""
+        return Operation.RESUME if self is Operation.PAUSE else Operation.PAUSE
+
+
+class Status(StrEnum):
+    """Every way a report id can end. Closed: match it exhaustively."""
+
+    SUCCEEDED = "succeeded"
+    """The reply confirms the wanted state."""
+    UNCHANGED = "unchanged"
+    """It was in the wanted state already."""
+    NOT_FOUND = "not_found"
+    DENIED = "denied"
+    """403, or 401 again after a fresh token."""
+    REJECTED = "rejected"
+    """Any other answer that cannot heal."""
+    EXHAUSTED = "exhausted"
+    """Could have healed, did not in time; the last attempt was answered."""
+    UNKNOWN = "unknown"
+    """Sent, and no trustworthy answer came: the report may have changed."""
+    SKIPPED = "skipped"
+    """Accepted from the source, never sent."""
+    INVALID = "invalid"
+    """The row holds no report id; never sent."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the report is known to be in the wanted state."""
+        return self is Status.SUCCEEDED or self is Status.UNCHANGED
+
+
+class Verdict(StrEnum):
+    """What one reply means for the report it is about."""
+
+    CONFIRMED = "confirmed"
+    NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
+    UNAUTHORISED = "unauthorised"
+    """401: the token was refused, which may be the token's fault or the report's."""
+    THROTTLED = "throttled"
+    FAULT = "fault"
+    """The service failed in a way that may heal: 408, 500, 502, 503, 504."""
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+    """A 2xx whose body cannot be read; the report may have changed."""
+    CONTRADICTED = "contradicted"
+    """A 2xx whose body speaks of another report or of the wrong state."""
+    UNANSWERED = "unanswered"
+    """No reply came. `sent` tells whether the request left this machine."""
+
+
+class HaltReason(StrEnum):
+    """Why a run was stopped by itself, before every id had its turn."""
+
+    THROTTLED_OUT = "throttled_out"
+    NOT_AUTHORISED = "not_authorised"
+    UNREACHABLE = "unreachable"
+    SOURCE_FAILED = "source_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted, canonical, first-seen report id and the line of the source it stood on."""
+
+    report_id: ReportId
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row without a usable report id: its line, the offending text (escaped, cut) and why."""
+
+    row: int
+    text: str
+    reason: str
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """Rows counted by the one thread that reads the source: read = accepted + duplicate + invalid."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    invalid: int = 0
+
+    @property
+    def read(self) -> int:
+        """Rows that held a record, whatever became of them."""
+        return self.accepted + self.duplicate + self.invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the far side said to one attempt, judged by `replies.judge`, or why it said nothing."""
+
+    verdict: Verdict
+    http_status: int | None = None
+    status_code: int | None = None
+    """The envelope's StatusCode, else the HTTP code: what the summary counts."""
+    report_status: str | None = None
+    message: str | None = None
+    error: str | None = None
+    """For UNANSWERED: what went wrong on the wire, free of secrets."""
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP exchange, numbered from 1 per report id."""
+
+    number: int
+    request_id: str
+    correlation_id: str
+    sent: int
+    """Requests that left for the wire: 0 if none did, 2 if aiohttp re-sent it silently."""
+    elapsed_ms: float
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The single end of one row of the source."""
+
+    status: Status
+    row: int
+    report_id: ReportId | None = None
+    status_code: int | None = None
+    http_status: int | None = None
+    report_status: str | None = None
+    message: str | None = None
+    error: str | None = None
+    tries: int = 0
+    sent: int = 0
+    elapsed_ms: float = 0.0
+    """From the first attempt's start to the last reply, waits between them included."""
+    request_id: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A decision worth a ledger line of its own, such as `hold` or `token_refreshed`."""
+
+    event: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The run must stop taking ids: why, in a word for the exit code and a sentence for the reader."""
+
+    reason: HaltReason
+    message: str
