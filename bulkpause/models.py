@@ -133,6 +133,14 @@ class Reply:
     retry_after_s: float | None = None
 
 
+@dataclass(slots=True)
+class Wire:
+    """How often one attempt left for the wire, counted as it happens, so that a cancelled attempt is known too."""
+
+    sent: int = 0
+    """0 if the connection was never made, 2 if aiohttp re-sent the request silently."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One HTTP exchange, numbered from 1 per report id."""
@@ -141,7 +149,6 @@ class Attempt:
     request_id: str
     correlation_id: str
     sent: int
-    """Requests that left for the wire: 0 if none did, 2 if aiohttp re-sent it silently."""
     elapsed_ms: float
     reply: Reply
 
@@ -162,6 +169,8 @@ class Outcome:
     sent: int = 0
     elapsed_ms: float = 0.0
     """From the first attempt's start to the last reply, waits between them included."""
+    attempt_ms: float = 0.0
+    """The last attempt alone."""
     request_id: str | None = None
     correlation_id: str | None = None
 

@@ -1,0 +1,126 @@
+"""What an attempt must pass before it leaves: the hold that every worker shares, the rate, and a service to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from aiolimiter import AsyncLimiter
+
+from bulkpause.clock import Clock
+from bulkpause.models import Attempt, Halt, HaltReason, Notice, ReportId, Verdict
+
+FIRST_BARE_HOLD_S: Final = 1.0
+LONGEST_BARE_HOLD_S: Final = 60.0
+
+
+class RateGate:
+    """Lets attempts out evenly, `per_s` a second at most: no burst at the start, none after a pause.
+
+    A full second's bucket would let nearly twice the rate through at first, a bucket of one would lose the lateness of
+    every timer for good. This one forgives 10 ms: over any second at most the rate plus that allowance leaves.
+    """
+
+    def __init__(self, *, per_s: float) -> None:
+        allowance = 0.01 * per_s
+        capacity = max(1 + min(0.5, allowance), allowance)
+        self._limiter = AsyncLimiter(capacity, capacity / per_s)
+        self._owed = 0
+
+    async def admit(self) -> None:
+        """Wait for the next slot; slots that silent re-sends took are paid for first."""
+        while self._owed:
+            self._owed -= 1
+            await self._limiter.acquire()
+        await self._limiter.acquire()
+
+    def is_open(self) -> bool:
+        """A slot stays good."""
+        return True
+
+    def observe(self, report_id: ReportId, attempt: Attempt) -> None:
+        """Charge what left beyond the one request the slot was for."""
+        self._owed += max(0, attempt.sent - 1)
+
+
+class HoldGate:
+    """Holds every worker for as long as the service asks; beyond `cap_s` it ends the run instead.
+
+    A 429 without Retry-After holds too: one second, doubling up to a minute until something else is answered, since
+    every refused request counts against the limit as well (Partner Center's API throttling guidance).
+    """
+
+    def __init__(self, *, cap_s: float, clock: Clock, notify: Callable[[Notice], None]) -> None:
+        self._cap_s = cap_s
+        self._clock = clock
+        self._notify = notify
+        self._until_s = float("-inf")
+        self._bare_hold_s = FIRST_BARE_HOLD_S
+
+    async def admit(self) -> None:
+        """Wait for the end of the hold, which may move away meanwhile."""
+        while (wait_s := self._until_s - self._clock.monotonic_s()) > 0:
+            await self._clock.sleep(wait_s)
+
+    def is_open(self) -> bool:
+        """Whether no hold has begun since."""
+        return self._clock.monotonic_s() >= self._until_s
+
+    def held_s(self) -> float:
+        """Seconds until the hold ends; zero when there is none."""
+        return max(0.0, self._until_s - self._clock.monotonic_s())
+
+    def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
+        """Start or lengthen the hold if the reply asks for it."""
+        reply = attempt.reply
+        asked_s = reply.retry_after_s
+        if asked_s is not None and asked_s > self._cap_s:
+            return Halt(
+                HaltReason.THROTTLED_OUT,
+                f"the service asks for a wait of {asked_s:.0f} s, longer than retry.retry_after_cap_s "
+                f"({self._cap_s:.0f} s). Try again later, or allow a longer wait.",
+            )
+        if asked_s is not None:
+            self._hold(asked_s, reply.status_code)
+        elif reply.verdict is Verdict.THROTTLED and self.is_open():
+            self._hold(self._bare_hold_s, reply.status_code)
+            self._bare_hold_s = min(2 * self._bare_hold_s, LONGEST_BARE_HOLD_S)
+        elif reply.verdict is Verdict.CONFIRMED:
+            self._bare_hold_s = FIRST_BARE_HOLD_S
+        return None
+
+    def _hold(self, hold_s: float, status_code: int | None) -> None:
+        until_s = self._clock.monotonic_s() + hold_s
+        longer_s = until_s - max(self._until_s, self._clock.monotonic_s())
+        self._until_s = max(self._until_s, until_s)
+        # The replies of one storm arrive together, each asking for about the same; one notice says it all.
+        if longer_s > hold_s / 2:
+            self._notify(Notice("hold", {"hold_s": round(hold_s, 3), "status_code": status_code}))
+
+
+class ReachGate:
+    """Ends the run when the service has never answered and one report has spent all its tries on silence."""
+
+    def __init__(self, *, max_tries: int) -> None:
+        self._max_tries = max_tries
+        self._reached = False
+
+    async def admit(self) -> None:
+        """Let everything pass."""
+
+    def is_open(self) -> bool:
+        """Nothing closes."""
+        return True
+
+    def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
+        """Notice the first answer, or the silence."""
+        if attempt.reply.verdict is not Verdict.UNANSWERED:
+            self._reached = True
+        elif not self._reached and attempt.number >= self._max_tries:
+            tries = f"{attempt.number} tries" if attempt.number > 1 else "one try"
+            return Halt(
+                HaltReason.UNREACHABLE,
+                f"no answer from the service after {tries}: {attempt.reply.error}. Check the network, proxy and "
+                "api.base_url.",
+            )
+        return None

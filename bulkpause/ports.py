@@ -1,0 +1,143 @@
+"""What the engine asks of the world: small Protocols, each with the fake that stands in for it in unit tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bulkpause.models import (
+    Attempt,
+    Entry,
+    Halt,
+    Notice,
+    Operation,
+    Outcome,
+    Reject,
+    Reply,
+    ReportId,
+    Verdict,
+    Wire,
+)
+
+
+class Feed(Protocol):
+    """Where the ids come from, in order."""
+
+    def batches(self) -> AsyncIterator[Sequence[Entry | Reject]]:
+        """The rows as they come; raises SourceError where the source turns out unusable."""
+
+    def stop(self) -> None:
+        """Take no more from the source: end after what is pinned already."""
+
+
+class ReportApi(Protocol):
+    """One exchange with the far side."""
+
+    async def send(
+        self, operation: Operation, report_id: ReportId, *, request_id: str, correlation_id: str, wire: Wire
+    ) -> Reply:
+        """Send once. `wire` counts what leaves as it leaves. Failures of the far side are a Reply."""
+
+
+class Gate(Protocol):
+    """One condition an attempt must meet before it leaves."""
+
+    async def admit(self) -> None:
+        """Wait until an attempt may leave."""
+
+    def is_open(self) -> bool:
+        """Whether it still may, after the wait at the other gates."""
+
+    def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
+        """Learn from an attempt; a Halt ends the run."""
+
+
+class Record(Protocol):
+    """Where everything that happens is written down. Any call may raise AuditError, which ends the run."""
+
+    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
+        """An attempt is about to leave; returns when that is durable."""
+
+    def retried(self, entry: Entry, attempt: Attempt, *, delay_s: float) -> None:
+        """An attempt failed and another follows."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """A row has ended."""
+
+    def notice(self, notice: Notice) -> None:
+        """A notable decision."""
+
+    async def durable(self) -> None:
+        """Wait until all that was recorded is durable."""
+
+
+@dataclass(slots=True)
+class FakeFeed:
+    """A Feed of rows in memory, one batch each."""
+
+    rows: Sequence[Entry | Reject]
+    stopped: bool = False
+
+    async def batches(self) -> AsyncIterator[Sequence[Entry | Reject]]:
+        """Every row; a stop changes nothing, since all are pinned."""
+        for row in self.rows:
+            yield [row]
+
+    def stop(self) -> None:
+        """Remember that the engine asked for it."""
+        self.stopped = True
+
+
+async def confirm(report_id: ReportId, number: int, wire: Wire) -> Reply:
+    """A well-behaved service: one request leaves and is confirmed."""
+    wire.sent += 1
+    return Reply(Verdict.CONFIRMED, 200, 200)
+
+
+@dataclass(slots=True)
+class FakeApi:
+    """A ReportApi whose every reply comes from `answer(report_id, number of this report's attempt, wire)`."""
+
+    answer: Callable[[ReportId, int, Wire], Awaitable[Reply]] = confirm
+    calls: list[tuple[ReportId, str, str]] = field(default_factory=list)
+    """(report id, MS-RequestId, MS-CorrelationId) of each call in order."""
+
+    async def send(
+        self, operation: Operation, report_id: ReportId, *, request_id: str, correlation_id: str, wire: Wire
+    ) -> Reply:
+        """Answer as told."""
+        self.calls.append((report_id, request_id, correlation_id))
+        return await self.answer(report_id, sum(call[0] == report_id for call in self.calls), wire)
+
+
+@dataclass(slots=True)
+class FakeRecord:
+    """A Record in memory; `intent` first runs `before_intent`, where a test can fail or wait."""
+
+    before_intent: Callable[[Entry], Awaitable[None]] | None = None
+    intents: list[tuple[ReportId, int]] = field(default_factory=list)
+    retries: list[tuple[ReportId, float]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
+        """Remember it."""
+        if self.before_intent is not None:
+            await self.before_intent(entry)
+        self.intents.append((entry.report_id, number))
+
+    def retried(self, entry: Entry, attempt: Attempt, *, delay_s: float) -> None:
+        """Remember it."""
+        self.retries.append((entry.report_id, delay_s))
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Remember it."""
+        self.outcomes.append(outcome)
+
+    def notice(self, notice: Notice) -> None:
+        """Remember it."""
+        self.notices.append(notice)
+
+    async def durable(self) -> None:
+        """Memory is durable enough for a test."""
