@@ -1,0 +1,48 @@
+"""The settings of one invocation: what can be set (`tree`), by whom (`sources`), and what it comes to (`load`)."""
+
+from bulkpause.settings.checks import SettingError
+from bulkpause.settings.load import Loaded, describe, load
+from bulkpause.settings.proxies import proxy_for
+from bulkpause.settings.sources import FILE_NAME, FLAGS, default_config_dir
+from bulkpause.settings.tree import (
+    Api,
+    Audit,
+    Auth,
+    Flow,
+    Log,
+    LogFormat,
+    LogLevel,
+    Progress,
+    Retry,
+    Run,
+    Settings,
+    setting_values,
+)
+from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret
+
+__all__ = [
+    "FILE_NAME",
+    "FLAGS",
+    "Api",
+    "Audit",
+    "Auth",
+    "Command",
+    "Flow",
+    "Loaded",
+    "Log",
+    "LogFormat",
+    "LogLevel",
+    "Progress",
+    "ProxyUrl",
+    "Rate",
+    "Retry",
+    "Run",
+    "Secret",
+    "SettingError",
+    "Settings",
+    "default_config_dir",
+    "describe",
+    "load",
+    "proxy_for",
+    "setting_values",
+]

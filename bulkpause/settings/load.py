@@ -1,0 +1,127 @@
+"""The effective settings: layers merged by precedence, typed, and each value with its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from bulkpause.errors import ConfigError
+from bulkpause.settings.checks import SettingError, refusal
+from bulkpause.settings.proxies import find_proxy
+from bulkpause.settings.sources import (
+    Layer,
+    file_layers,
+    file_places,
+    flag_layer,
+    setting_types,
+    variable_layer,
+    well_known_layer,
+)
+from bulkpause.settings.tree import Settings, setting_values
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The effective settings, and for each dotted key where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(
+    *,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    config_file: Path | None,
+    profile: str | None,
+    cwd: Path,
+    user_config_dir: Path | None,
+) -> Loaded:
+    """Merge flag > BULKPAUSE_<SECTION>__<KEY> > Azure name > --config > ./bulkpause.toml > user's file > default.
+
+    `flags` maps keys of `FLAGS` to typed values or text; None is a flag not given, as an empty variable is one not set.
+    Paths in a file are relative to it. ConfigError names each wrong setting, its origin and what is allowed.
+    """
+    types = setting_types()
+    variables = variable_layer(environ, types)
+    files = file_layers(file_places(config_file, cwd, user_config_dir), profile, types)
+    layers = [flag_layer(flags, types), variables, well_known_layer(environ, types), *files]
+    origins = dict.fromkeys(types, "default")
+    for layer in reversed(layers):
+        origins |= {key: origin for key, (_, origin) in layer.items()}
+    settings, errors = _parse(layers) if variables or any(files) else _build(layers)
+    if settings is None:
+        lines = [str(refusal(error.key, error.value, origins[error.key], error.why)) for error in errors]
+        raise ConfigError("\n".join(lines))
+    if settings.api.proxy is None and (found := find_proxy(settings.api.base_url, environ)) is not None:
+        proxy, variable = found
+        origins["api.proxy"] = f"environment {variable}"
+        settings = replace(settings, api=replace(settings.api, proxy=proxy))
+    return Loaded(settings, origins)
+
+
+def describe(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """Each setting as key, text (secrets masked) and origin, in the order of the tree: what `config show` prints."""
+    values = setting_values(loaded.settings) | {"run.runs_dir": loaded.settings.run.runs_path}
+    return [(key, "not set" if value is None else str(value), loaded.origins[key]) for key, value in values.items()]
+
+
+def _nested(layer: Layer) -> dict[str, Any]:
+    nested: dict[str, dict[str, Any]] = {}
+    for key, (value, _) in layer.items():
+        section, name = key.split(".")
+        nested.setdefault(section, {})[name] = value
+    return nested
+
+
+def _build(layers: Sequence[Layer]) -> tuple[Settings | None, list[SettingError]]:
+    """The settings from layers that are typed already; pydantic stays out of the start-up."""
+    merged: Layer = {}
+    for layer in reversed(layers):
+        merged |= layer
+    default = Settings()
+    try:
+        return replace(default, **{k: replace(getattr(default, k), **v) for k, v in _nested(merged).items()}), []
+    except SettingError as error:
+        return None, [error]
+
+
+def _parse(layers: Sequence[Layer]) -> tuple[Settings | None, list[SettingError]]:
+    """The settings from layers that hold text and TOML: pydantic-settings merges and types them.
+
+    Its own readers of files and environment are not used: they pass over names they do not know.
+    """
+    from pydantic import ValidationError, create_model  # noqa: PLC0415 - 100 ms, only when there is text to parse
+    from pydantic_settings import (  # noqa: PLC0415
+        BaseSettings,
+        InitSettingsSource,
+        PydanticBaseSettingsSource,
+        SettingsConfigDict,
+    )
+
+    class Layered(BaseSettings):
+        model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
+
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(InitSettingsSource(settings_cls, _nested(layer)) for layer in layers)
+
+    sections: dict[str, Any] = {field.name: (field.type, field.default) for field in fields(Settings)}
+    try:
+        parsed = create_model("Tree", __base__=Layered, **sections)()
+    except ValidationError as error:
+        return None, [_setting_error(detail) for detail in error.errors(include_url=False)]
+    return Settings(**{name: getattr(parsed, name) for name in sections}), []
+
+
+def _setting_error(detail: Mapping[str, Any]) -> SettingError:
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, SettingError):
+        return cause
+    key = ".".join(str(part) for part in detail["loc"][:2])
+    why = str(cause) if cause is not None else detail["msg"].replace("Input should be", "must be", 1)
+    return SettingError(key, detail["input"], why)

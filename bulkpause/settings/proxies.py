@@ -1,0 +1,42 @@
+"""Which proxy the environment asks for: HTTPS_PROXY, ALL_PROXY and NO_PROXY as curl reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from bulkpause.settings.checks import is_loopback, refusal
+from bulkpause.settings.values import MASK, ProxyUrl, Secret
+
+
+def proxy_for(url: str, environ: Mapping[str, str]) -> ProxyUrl | None:
+    """The proxy the environment names for `url`; None if there is none, NO_PROXY lists the host or it is loopback.
+
+    ConfigError: the variable holds something that is no HTTP proxy, such as socks5://.
+    """
+    found = find_proxy(url, environ)
+    return None if found is None else found[0]
+
+
+def find_proxy(url: str, environ: Mapping[str, str]) -> tuple[ProxyUrl, str] | None:
+    """As `proxy_for`, with the name of the variable that said so."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    variable = next((name for name in names if environ.get(name)), None)
+    if variable is None or is_loopback(host):
+        return None
+    if _is_exempt(host, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+        return None
+    try:
+        return ProxyUrl(environ[variable]), variable
+    except ValueError as error:
+        problem = refusal("api.proxy", Secret(MASK), f"environment {variable}", str(error))
+    raise problem
+
+
+def _is_exempt(host: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY lists `host`, a domain above it, or everything by `*`; a port in an entry is not looked at."""
+    names = [re.sub(r":[0-9]+$", "", entry.strip().lower().lstrip(".")) for entry in no_proxy.split(",")]
+    return any(name in {"*", host} or (name and host.endswith(f".{name}")) for name in names)

@@ -1,0 +1,195 @@
+"""The settings tree: every setting, its default and its limits, defined here and nowhere else."""
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from bulkpause.errors import ConfigError
+from bulkpause.settings.checks import SettingError, check_choice, check_number, checked_url, shown
+from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret, is_visible_ascii
+
+Flow = Literal["client_secret", "certificate", "token"]
+Progress = Literal["auto", "plain", "none"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
+
+WELL_KNOWN = {
+    "auth.tenant_id": "AZURE_TENANT_ID",
+    "auth.client_id": "AZURE_CLIENT_ID",
+    "auth.client_secret": "AZURE_CLIENT_SECRET",
+    "auth.certificate_file": "AZURE_CLIENT_CERTIFICATE_PATH",
+    "auth.certificate_passphrase": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "auth.authority": "AZURE_AUTHORITY_HOST",
+    "auth.token": "BULKPAUSE_TOKEN",
+}
+"""The well-known variable of a setting: the Azure SDK's names, and ours for a ready token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The far side and the way to it."""
+
+    base_url: str = "https://api.partnercenter.microsoft.com/insights/v1/mpn"
+    timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
+    ca_file: Path | None = None
+    proxy: ProxyUrl | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", checked_url("api.base_url", self.base_url))
+        check_number("api.timeout_s", self.timeout_s, above=0)
+        check_number("api.connect_timeout_s", self.connect_timeout_s, above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Who asks, and how that is proven."""
+
+    flow: Flow | None = None
+    tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    certificate_file: Path | None = None
+    certificate_passphrase: Secret | None = None
+    token: Secret | None = None
+    token_file: Path | None = None
+    token_command: Command | None = None
+    authority: str = "https://login.microsoftonline.com"
+    scope: str = "https://api.partnercenter.microsoft.com/.default"
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.flow is not None:
+            check_choice("auth.flow", self.flow, Flow)
+        for name in ("tenant_id", "client_id"):
+            value = getattr(self, name)
+            if value is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*", value):
+                raise SettingError(f"auth.{name}", value, "must be a UUID or a domain name")
+        if self.token is not None and not is_visible_ascii(self.token.reveal()):
+            raise SettingError(
+                "auth.token", self.token, "must be the token alone: no 'Bearer', no blank, no line break"
+            )
+        authority = self.authority if "://" in self.authority else f"https://{self.authority}"  # as the Azure SDK does
+        if urlsplit(checked_url("auth.authority", authority)).path or not authority.startswith("https://"):
+            raise SettingError("auth.authority", authority, "must be https://host; the tenant goes into auth.tenant_id")
+        object.__setattr__(self, "authority", authority.rstrip("/"))
+        if not is_visible_ascii(self.scope):
+            raise SettingError("auth.scope", self.scope, "must be one scope without blanks")
+        check_number("auth.timeout_s", self.timeout_s, above=0)
+
+    def decide_flow(self) -> Flow:
+        """`flow` if set, else what the credentials allow, a ready token first; ConfigError lists what is missing."""
+        token_given = any(value is not None for value in (self.token, self.token_file, self.token_command))
+        flow: Flow
+        if self.flow is not None:
+            flow = self.flow
+        elif token_given:
+            flow = "token"
+        elif self.certificate_file is not None and self.client_secret is not None:
+            raise ConfigError(
+                "Both auth.client_secret and auth.certificate_file are given: set auth.flow to"
+                " client_secret or certificate to say which one counts."
+            )
+        else:
+            flow = "client_secret" if self.certificate_file is None else "certificate"
+        if flow == "token":
+            if not token_given:
+                raise ConfigError("auth.flow is token: set BULKPAUSE_TOKEN, auth.token_file or auth.token_command.")
+            return flow
+        needed = ("tenant_id", "client_id", "client_secret" if flow == "client_secret" else "certificate_file")
+        missing = [f"auth.{name}" for name in needed if getattr(self, name) is None]
+        if missing:
+            names = ", ".join(f"{WELL_KNOWN[key]} ({key})" for key in missing)
+            raise ConfigError(
+                f"Credentials are missing for sign-in by {flow}. Set {names}; or BULKPAUSE_TOKEN to a token."
+            )
+        return flow
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How fast, how many at once, and where it is recorded."""
+
+    rate: Rate = Rate(5.0)  # noqa: RUF009 - it is frozen
+    concurrency: int = 8
+    runs_dir: Path | None = None
+    confirm_above: int = 50
+    drain_timeout_s: float = 30.0
+    progress: Progress = "auto"
+
+    def __post_init__(self) -> None:
+        check_number("run.concurrency", self.concurrency, least=1, most=1024)
+        check_number("run.confirm_above", self.confirm_above, least=0)
+        check_number("run.drain_timeout_s", self.drain_timeout_s, least=0)
+        check_choice("run.progress", self.progress, Progress)
+
+    @property
+    def runs_path(self) -> Path:
+        """`runs_dir`, or where this platform keeps state: `~/.local/state/bulkpause/runs` on Linux."""
+        if self.runs_dir is not None:
+            return self.runs_dir
+        from platformdirs import user_state_path  # noqa: PLC0415 - costs milliseconds at start-up
+
+        return user_state_path("bulkpause", appauthor=False) / "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how long one report is tried."""
+
+    max_tries: int = 6
+    deadline_s: float = 900.0
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 60.0
+    retry_after_cap_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        check_number("retry.max_tries", self.max_tries, least=1)
+        check_number("retry.deadline_s", self.deadline_s, above=0)
+        check_number("retry.backoff_base_s", self.backoff_base_s, least=0)
+        check_number("retry.backoff_cap_s", self.backoff_cap_s, least=0)
+        check_number("retry.retry_after_cap_s", self.retry_after_cap_s, least=0)
+        if self.backoff_cap_s < self.backoff_base_s:
+            why = f"must be at least retry.backoff_base_s ({shown(self.backoff_base_s)})"
+            raise SettingError("retry.backoff_cap_s", self.backoff_cap_s, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Where the ledger goes, if not into the run directory."""
+
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the program says on stderr."""
+
+    level: LogLevel = "warning"
+    format: LogFormat = "console"
+
+    def __post_init__(self) -> None:
+        check_choice("log.level", self.level, LogLevel)
+        check_choice("log.format", self.format, LogFormat)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one invocation."""
+
+    api: Api = Api()
+    auth: Auth = Auth()
+    run: Run = Run()
+    retry: Retry = Retry()
+    audit: Audit = Audit()
+    log: Log = Log()
+
+
+def setting_values(settings: Settings) -> dict[str, object]:
+    """Every setting by its dotted key, `run.rate` and so on, in the order of the tree."""
+    sections = ((section.name, getattr(settings, section.name)) for section in fields(settings))
+    return {
+        f"{name}.{field.name}": getattr(section, field.name) for name, section in sections for field in fields(section)
+    }

@@ -1,0 +1,163 @@
+"""The types of single settings: secrets that do not print, proxies, rates and commands; each parses itself."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+from urllib.parse import urlsplit
+
+MASK = "****"
+"""What is printed in place of a secret."""
+
+_UNIT_S = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+
+
+class Parsed:
+    """A type that reads itself from the text of a flag, a variable or a file, alike with and without pydantic."""
+
+    __slots__ = ()
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, value: object) -> Self:
+        """The value that `value` spells; ValueError says what is allowed and never quotes it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
+        from pydantic_core import core_schema  # noqa: PLC0415 - pydantic is there only if there is text to parse
+
+        return core_schema.no_info_plain_validator_function(cls.parse)
+
+
+class Secret(Parsed):
+    """A text that shows only to `reveal()`: printed, formatted and logged it is `****`; it cannot be serialised."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            raise ValueError("must not be empty")
+        self._text = text
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A secret from a text or another secret; ValueError if it is empty or neither."""
+        match value:
+            case Secret():
+                return cls(value.reveal())
+            case str():
+                return cls(value)
+            case _:
+                raise ValueError("must be text")
+
+    def reveal(self) -> str:
+        """The secret itself; only for the line of code that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a secret cannot be serialised")
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+
+class ProxyUrl(Secret):
+    """The URL of an HTTP proxy, whose user and password are masked when it is printed."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        url = text if "://" in text else f"http://{text}"  # curl and requests read a bare host:port so
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # its text can quote the password
+            usable = False
+        if not usable or not is_visible_ascii(url):
+            raise ValueError("must be http://host:port or http://user:password@host:port")
+        super().__init__(url)
+
+    def __repr__(self) -> str:
+        return mask_url(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate(Parsed):
+    """Attempts per second, above zero."""
+
+    per_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.per_s < math.inf:
+            raise ValueError("must be above zero, such as 10/s, 600/min or 36000/h")
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A rate from `10/s`, `600/min`, `36000/h` or a bare number per second; ValueError otherwise."""
+        if isinstance(value, cls):
+            return value
+        text = "" if isinstance(value, bool) else str(value)
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/\s*([a-z]+))?\s*", text)
+        unit_s = _UNIT_S.get(match[2] or "s") if match else None
+        if match is None or unit_s is None:
+            raise ValueError("must be a rate such as 10/s, 600/min or 36000/h")
+        return cls(float(match[1]) / unit_s)
+
+    def __str__(self) -> str:
+        amount, unit = next(
+            ((self.per_s * s, name) for name, s in (("s", 1), ("min", 60)) if self.per_s * s >= 1),
+            (self.per_s * 3600, "h"),
+        )
+        return f"{f'{amount:.6f}'.rstrip('0').rstrip('.')}/{unit}"
+
+
+class Command(tuple[str, ...], Parsed):
+    """A program and its arguments, run without a shell."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A command from a list of texts, or one text split at blanks outside quotes; backslashes are plain."""
+        argv: Iterable[object] = value if isinstance(value, (list, tuple)) else ()
+        if isinstance(value, str):
+            argv = words = shlex.shlex(value, posix=True)
+            words.whitespace_split, words.commenters, words.escape = True, "", ""  # C:\bin\az must survive
+        try:
+            given = list(argv)
+        except ValueError:
+            raise ValueError("must close every quote") from None
+        command = cls(word for word in given if isinstance(word, str))
+        if len(command) < len(given) or not command or command[0][:1] in {"", "["}:  # JSON in a variable, most likely
+            raise ValueError('must be a program and its arguments: a list in a file, "az account ..." in a variable')
+        return command
+
+    def __str__(self) -> str:
+        return shlex.join(self)
+
+
+def is_visible_ascii(text: str) -> bool:
+    """Whether `text` is only printable ASCII without blanks, as URLs and header values must be."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def mask_url(url: str) -> str:
+    """`url` with what may be secret in it (user, password, query, fragment) masked."""
+    return re.sub(r"[?#].*", f"?{MASK}", re.sub(r"//.*@", f"//{MASK}@", url, flags=re.DOTALL), flags=re.DOTALL)
