@@ -1,0 +1,40 @@
+"""What a sandbox can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bulkpause.sandbox.bodies import Casing
+from bulkpause.sandbox.demo import DEMO_REPORTS, DEMO_SEED, demo_faults
+from bulkpause.sandbox.faults import Fault
+from bulkpause.sandbox.pace import NO_LATENCY, Latency, RateLimit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """One emulated tenant. The same settings make the same ids, secrets and faults in every run."""
+
+    reports: int = 100
+    seed: int = 0
+    paused_percent: float = 0.0
+    inactive_percent: float = 0.0
+    adopt: bool = False
+    """An unknown report id is taken for an Active report instead of answered 404."""
+    latency: Latency = NO_LATENCY
+    rate_limit: RateLimit | None = None
+    faults: tuple[Fault, ...] = ()
+    casing: Casing = Casing.CAMEL
+    page_size: int | None = None
+    """Reports per page of the list, with a nextLink; None for one page."""
+    token_lifetime_s: float = 3600.0
+    port: int = 0
+    """0 takes any free port."""
+    tls: bool = True
+    journal: Path | None = None
+
+    @classmethod
+    def demo(cls) -> Self:
+        """What `--sandbox` starts: the demo's script for the sample, and a friendly home for any other report id."""
+        return cls(reports=DEMO_REPORTS, seed=DEMO_SEED, adopt=True, faults=demo_faults(), latency=Latency(0.03, 0.12))

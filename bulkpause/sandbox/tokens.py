@@ -1,0 +1,220 @@
+"""Microsoft Entra as far as MSAL needs it: tenant discovery, the token endpoint, and which tokens are good."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_RESOURCE: Final = "https://api.partnercenter.microsoft.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What an Authorization header proved: whose token, and why it is refused, if it is."""
+
+    fingerprint: str | None
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The token endpoint's answer."""
+
+    status: int
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenError:
+    """An error of Entra: its OAuth word, AADSTS number, HTTP status and text."""
+
+    error: str
+    code: int
+    status: int
+    text: str
+
+
+INVALID_CLIENT: Final = TokenError(
+    "invalid_client",
+    7000215,
+    HTTPStatus.UNAUTHORIZED,
+    "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
+    "not the client secret ID, for a secret added to app '{client_id}'.",
+)
+_UNKNOWN_APP: Final = TokenError(
+    "unauthorized_client",
+    700016,
+    HTTPStatus.BAD_REQUEST,
+    "Application with identifier '{given}' was not found in the directory '{tenant_id}'.",
+)
+_BAD_ASSERTION: Final = TokenError(
+    "invalid_client", 700027, HTTPStatus.UNAUTHORIZED, "The client assertion is not accepted: {given}."
+)
+_BAD_SCOPE: Final = TokenError(
+    "invalid_scope",
+    1002012,
+    HTTPStatus.BAD_REQUEST,
+    "The provided value for scope {given} is not valid. Client credential flows must have a scope value "
+    "with /.default suffixed to the resource identifier (application ID URI).",
+)
+_BAD_GRANT: Final = TokenError(
+    "unsupported_grant_type", 70003, HTTPStatus.BAD_REQUEST, "The app requested an unsupported grant type '{given}'."
+)
+_NO_TENANT: Final = TokenError(
+    "invalid_tenant", 90002, HTTPStatus.BAD_REQUEST, "Tenant '{given}' not found. Check to make sure you have the "
+    "correct tenant ID and are signing into the correct cloud."
+)  # fmt: skip
+
+
+class Tokens:
+    """One tenant with one registered app, and every token handed out. Times are Unix seconds."""
+
+    def __init__(self, *, seed: int, lifetime_s: float) -> None:
+        self._rng = random.Random(f"tokens:{seed}")  # noqa: S311 - throw-away secrets on loopback, the same every run
+        self._lifetime_s = lifetime_s
+        self._expiry_s: dict[str, float] = {}
+        self.tenant_id = self._uuid()
+        self.client_id = self._uuid()
+        self.client_secret = f"sandbox~{self._rng.getrandbits(160):040x}"
+
+    def issue(self, *, now_s: float, lifetime_s: float | None = None) -> str:
+        """A new access token, about as long as Entra's and as opaque to the client."""
+        expiry_s = now_s + (self._lifetime_s if lifetime_s is None else lifetime_s)
+        claims = {
+            "aud": _RESOURCE,
+            "iss": f"https://sts.windows.net/{self.tenant_id}/",
+            "iat": int(now_s),
+            "exp": int(expiry_s),
+            "appid": self.client_id,
+            "tid": self.tenant_id,
+            "uti": f"{self._rng.getrandbits(128):032x}",
+            "roles": ["ExecutiveReportViewer"],
+            "xms_filler": "x" * 360,
+        }
+        signature = self._rng.randbytes(256)
+        token = ".".join(map(_base64url, (b'{"typ":"JWT","alg":"RS256"}', orjson.dumps(claims), signature)))
+        self._expiry_s[token] = expiry_s
+        return token
+
+    def revoke_all(self) -> None:
+        """Refuse every token handed out so far."""
+        self._expiry_s = dict.fromkeys(self._expiry_s, 0.0)
+
+    def check(self, authorization: str | None, *, now_s: float) -> Bearer:
+        """Judge an Authorization header."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return Bearer(None, "missing")
+        expiry_s = self._expiry_s.get(token)
+        if expiry_s is None:
+            return Bearer(fingerprint(token), "unknown")
+        if now_s >= expiry_s:
+            return Bearer(fingerprint(token), "expired" if expiry_s else "revoked")
+        return Bearer(fingerprint(token), None)
+
+    def grant(self, tenant: str, form: Mapping[str, str], *, token_url: str, now_s: float) -> Grant:
+        """Answer a token request: client_credentials with the secret or with a signed assertion."""
+        client_id = form.get("client_id", "")
+        if tenant.lower() != self.tenant_id:
+            return self.refuse(_NO_TENANT, now_s=now_s, given=tenant)
+        if form.get("grant_type") != "client_credentials":
+            return self.refuse(_BAD_GRANT, now_s=now_s, given=form.get("grant_type", ""))
+        if client_id.lower() != self.client_id:
+            return self.refuse(_UNKNOWN_APP, now_s=now_s, given=client_id)
+        if form.get("client_assertion_type") == _ASSERTION_TYPE:
+            flaw = assertion_flaw(
+                form.get("client_assertion", ""), client_id=client_id, audience=token_url, now_s=now_s
+            )
+            if flaw is not None:
+                return self.refuse(_BAD_ASSERTION, now_s=now_s, given=flaw)
+        elif form.get("client_secret") != self.client_secret:
+            return self.refuse(INVALID_CLIENT, now_s=now_s)
+        if not form.get("scope", "").endswith("/.default"):
+            return self.refuse(_BAD_SCOPE, now_s=now_s, given=form.get("scope", ""))
+        payload = {
+            "token_type": "Bearer",
+            "expires_in": int(self._lifetime_s),
+            "ext_expires_in": int(self._lifetime_s),
+            "access_token": self.issue(now_s=now_s),
+        }
+        return Grant(HTTPStatus.OK, payload)
+
+    def refuse(self, error: TokenError, *, now_s: float, given: str = "") -> Grant:
+        """An error as Entra words it, trace id and all."""
+        at = datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        text = error.text.format(given=given, client_id=self.client_id, tenant_id=self.tenant_id)
+        trace_id, correlation_id = self._uuid(), self._uuid()
+        payload = {
+            "error": error.error,
+            "error_description": f"AADSTS{error.code}: {text} Trace ID: {trace_id} "
+            f"Correlation ID: {correlation_id} Timestamp: {at}",
+            "error_codes": [error.code],
+            "timestamp": at,
+            "trace_id": trace_id,
+            "correlation_id": correlation_id,
+            "error_uri": f"https://login.microsoftonline.com/error?code={error.code}",
+        }
+        return Grant(error.status, payload)
+
+    def discovery(self, tenant: str, *, origin: str, now_s: float) -> Grant:
+        """The OpenID configuration of the tenant, as served by `origin`."""
+        if tenant.lower() != self.tenant_id:
+            return self.refuse(_NO_TENANT, now_s=now_s, given=tenant)
+        base = f"{origin}/{self.tenant_id}"
+        payload = {
+            "issuer": f"{base}/v2.0",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
+            "jwks_uri": f"{base}/discovery/v2.0/keys",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "tenant_region_scope": "EU",
+        }
+        return Grant(HTTPStatus.OK, payload)
+
+    def _uuid(self) -> str:
+        return str(UUID(int=self._rng.getrandbits(128), version=4))
+
+
+def fingerprint(token: str) -> str:
+    """A name for a token that gives nothing of it away."""
+    return hashlib.blake2b(token.encode(), digest_size=6).hexdigest()
+
+
+def assertion_flaw(assertion: str, *, client_id: str, audience: str, now_s: float) -> str | None:
+    """What is wrong with a client assertion, None if nothing is. No key is registered to verify the signature with."""
+    header_text, _, rest = assertion.partition(".")
+    claims_text, _, signature = rest.partition(".")
+    try:
+        header, claims = orjson.loads(_unbase64url(header_text)), orjson.loads(_unbase64url(claims_text))
+    except ValueError:  # of base64, of UTF-8 and of JSON alike
+        return "it is not a signed JWT"
+    if not (isinstance(header, dict) and isinstance(claims, dict) and signature):
+        return "it is not a signed JWT"
+    if header.get("alg") not in {"RS256", "PS256"}:
+        return f"algorithm {header.get('alg')}"
+    if claims.get("iss") != client_id or claims.get("sub") != client_id:
+        return "issuer and subject must be the client id"
+    if claims.get("aud") != audience:
+        return f"audience {claims.get('aud')}"
+    if not (isinstance(expiry_s := claims.get("exp"), int | float) and expiry_s > now_s):
+        return "it has expired"
+    return None
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unbase64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
