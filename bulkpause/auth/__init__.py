@@ -1,0 +1,23 @@
+"""Getting in: one shared token, where it comes from, and the gate that stops a run nobody lets in.
+
+MSAL and requests cost 150 ms to import; that happens in the thread that fetches the first token, not here.
+"""
+
+from bulkpause.auth.entra import EntraApp, client_certificate, client_secret
+from bulkpause.auth.gate import TokenGate
+from bulkpause.auth.ready import token_from_command, token_from_environment, token_from_file
+from bulkpause.auth.tokens import Acquire, Token, Tokens, TokenUnavailableError
+
+__all__ = [
+    "Acquire",
+    "EntraApp",
+    "Token",
+    "TokenGate",
+    "TokenUnavailableError",
+    "Tokens",
+    "client_certificate",
+    "client_secret",
+    "token_from_command",
+    "token_from_environment",
+    "token_from_file",
+]

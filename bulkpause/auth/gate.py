@@ -1,0 +1,71 @@
+"""The gate that waits for a token, and halts a run whose fresh tokens are refused as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from bulkpause.auth.tokens import Tokens
+from bulkpause.models import Attempt, Halt, HaltReason, ReportId, Verdict
+
+REFUSED_REPORTS = 3
+"""A report may answer 401 for reasons of its own; so many different ones in a row do not."""
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Which reports were refused, and refused again with a fresh token, since a token was last accepted."""
+
+    refused: set[ReportId] = field(default_factory=set)
+    refused_again: set[ReportId] = field(default_factory=set)
+    ever_accepted: bool = False
+
+    def add(self, report_id: ReportId, verdict: Verdict) -> None:
+        """Count one attempt. Only a word from the API about the report proves that it took the token."""
+        match verdict:
+            case Verdict.UNAUTHORISED:
+                (self.refused_again if report_id in self.refused else self.refused).add(report_id)
+            case Verdict.CONFIRMED | Verdict.NOT_FOUND | Verdict.FORBIDDEN | Verdict.REJECTED | Verdict.CONTRADICTED:
+                self.ever_accepted = True
+                self.refused.clear()
+                self.refused_again.clear()
+            case Verdict.THROTTLED | Verdict.FAULT | Verdict.UNREADABLE | Verdict.UNANSWERED:
+                pass  # a gateway may say so without a look at the token
+            case _:
+                assert_never(verdict)
+
+
+class TokenGate:
+    """Admits while a token is at hand, and ends the run after a handful of refusals instead of thousands."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._refusals = Refusals()
+        self._words = ""
+
+    async def admit(self) -> None:
+        """Wait for a token. Raises AuthError if none is to be had."""
+        await self._tokens.token()
+
+    def is_open(self) -> bool:
+        """Whether a token is still at hand and not due for renewal."""
+        return self._tokens.ready()
+
+    def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
+        """Halt when several reports in a row refuse a fresh token as well."""
+        self._refusals.add(report_id, attempt.reply.verdict)
+        if attempt.reply.verdict is Verdict.UNAUTHORISED:
+            self._words = attempt.reply.message or self._words
+        return self._halt() if len(self._refusals.refused_again) >= REFUSED_REPORTS else None
+
+    def final(self) -> Halt | None:
+        """Judge a run at its end: one too short to halt, in which no token was ever accepted, was not authorised."""
+        return self._halt() if self._refusals.refused and not self._refusals.ever_accepted else None
+
+    def _halt(self) -> Halt:
+        said = f" ({self._words})" if self._words else ""
+        return Halt(
+            HaltReason.NOT_AUTHORISED,
+            f"the API refuses fresh tokens too{said}; check the tenant and the app, that the app is registered "
+            "in Partner Center with a role for Insights reports, and whether MFA is required (900421)",
+        )

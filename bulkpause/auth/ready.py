@@ -1,0 +1,88 @@
+"""A bearer token that somebody else fetched: from the environment, a file or a command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bulkpause.auth.tokens import Acquire, Token, TokenUnavailableError
+from bulkpause.clock import Clock
+from bulkpause.errors import AuthError
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""Expiry of a token that does not tell its own: it is good until it is refused."""
+
+STDERR_LIMIT = 200
+
+
+def token_from_environment(value: str, *, name: str, clock: Clock) -> Acquire:
+    """The token a variable held when the run began; once it has expired or been refused, there is no other."""
+
+    def acquire() -> Token:
+        token = _token(value, name, clock.now())
+        if token.expires_at <= clock.now():
+            raise AuthError(f"the token in {name} expired at {token.expires_at:%Y-%m-%dT%H:%M:%SZ}; set a new one")
+        return token
+
+    return acquire
+
+
+def token_from_file(file: Path, *, clock: Clock) -> Acquire:
+    """The token in a file that somebody keeps fresh; it is read again for every renewal."""
+
+    def acquire() -> Token:
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise AuthError(f"auth.token_file {file} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise AuthError(f"auth.token_file {file} is not text") from None
+        return _token(text, f"auth.token_file {file}", clock.now())
+
+    return acquire
+
+
+def token_from_command(argv: Sequence[str], *, timeout_s: float, clock: Clock) -> Acquire:
+    """The token a command prints, alone, on stdout; it is run again for every renewal, without a shell or stdin."""
+
+    def acquire() -> Token:
+        source = f"auth.token_command {argv[0]}"
+        try:
+            done = subprocess.run(  # noqa: S603 - the operator's own command
+                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise TokenUnavailableError(f"{source} did not end within {timeout_s:g} s") from None
+        except OSError as error:
+            raise AuthError(f"{source} cannot be run: {error.strerror}") from None
+        if done.returncode != 0:
+            said = " ".join(done.stderr.decode(errors="replace").split())[:STDERR_LIMIT]
+            raise AuthError(f"{source} failed with exit code {done.returncode}: {said or 'nothing on stderr'}")
+        return _token(done.stdout.decode(errors="replace"), source, clock.now())
+
+    return acquire
+
+
+def _token(text: str, source: str, now: datetime) -> Token:
+    """The token in `text`; AuthError, which does not show it, if it cannot be sent as one."""
+    value = re.sub(r"(?i)^bearer\s+", "", text.strip())
+    if not value:
+        raise TokenUnavailableError(f"{source} is empty")
+    if not re.fullmatch(r"[!-~]+", value):
+        raise AuthError(f"{source} holds something other than one token: blanks, line breaks or odd characters")
+    return Token(value, source, obtained_at=now, expires_at=_expiry(value))
+
+
+def _expiry(token: str) -> datetime:
+    """The `exp` claim if the token is a JWT (RFC 7519 section 4.1.4), else NEVER."""
+    parts = token.split(".")
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (ValueError, LookupError, TypeError, OverflowError, OSError):
+        return NEVER

@@ -1,0 +1,136 @@
+"""PURE: what a failed sign-in means and how to say it in one line, free of secrets.
+
+https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+
+from bulkpause.auth.tokens import TokenUnavailableError
+from bulkpause.errors import AuthError
+
+HINTS: Mapping[int, str] = {
+    50076: "a person has to sign in again with MFA",
+    50078: "the remembered MFA has run out: a person has to sign in again",
+    65001: "an administrator has to consent to the app's permissions",
+    90002: "check auth.tenant_id",
+    500011: "check auth.scope, and that the API is known in this tenant",
+    700016: "check auth.client_id and auth.tenant_id",
+    700024: "check this machine's clock",
+    700027: "register this certificate with the app, or use the one that is",
+    7000215: "use the secret's value, not its id",
+    7000222: "the secret has run out: create a new one",
+}
+"""What to do about the codes that need a human (api.md section 7)."""
+
+TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
+TRANSIENT_CODES = frozenset({90033, 90055})
+MESSAGE_LIMIT = 300
+
+LASTING_VERIFY_CODES = frozenset({9, 10, 18, 19, 20, 21, 62, 64})
+"""OpenSSL's X509_V_ERR_*: not yet valid, expired, self-signed, unknown issuer, other host or address.
+
+Any other may be a corrupted stream that the next connection heals.
+"""
+
+
+def judge_answer(host: str, status: int, headers: Mapping[str, str], body: str) -> AuthError | None:
+    """What is wrong with an answer of `host` to MSAL; None for what MSAL is to read, a JSON object with a 2xx."""
+    payload = _json_object(body)
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        if payload is not None:
+            return None
+        return TokenUnavailableError(f"{host} answered {status} with something other than JSON (a proxy's page?)")
+    if status < HTTPStatus.BAD_REQUEST:
+        return AuthError(f"{host} answered {status}, a redirect: sign-in follows none (a proxy's sign-in page?)")
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return AuthError("the proxy refuses its user or password (407)")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        said = f": {_words(payload)}" if payload else ""
+        return TokenUnavailableError(f"{host} answered {status}{said}", retry_after_s=_seconds(headers))
+    if payload is None or "error" not in payload:
+        return TokenUnavailableError(f"{host} answered {status}, and not in Entra's words (a proxy's page?)")
+    return judge_error(payload, retry_after_s=_seconds(headers))
+
+
+def judge_error(payload: Mapping[str, object], *, retry_after_s: float | None = None) -> AuthError:
+    """Entra's refusal as one line: its code, its words, what to do, the trace id its support asks for."""
+    codes = payload.get("error_codes")
+    numbers = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
+    numbers += [int(code) for code in re.findall(r"AADSTS(\d{4,8})", str(payload.get("error_description")))]
+    hint = next((f": {HINTS[code]}" for code in numbers if code in HINTS), "")
+    trace = f" (trace id {payload['trace_id']})" if payload.get("trace_id") else ""
+    text = f"sign-in refused{hint}. {_words(payload)}{trace}"
+    if payload.get("error") in TRANSIENT_ERRORS or TRANSIENT_CODES.intersection(numbers):
+        return TokenUnavailableError(text, retry_after_s=retry_after_s)
+    return AuthError(text)
+
+
+def judge_wire(host: str, error: BaseException, *, timeout_s: float) -> AuthError:
+    """A failure of the network on the way to `host`; only a bad certificate or proxy password cannot heal."""
+    causes = tuple(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in LASTING_VERIFY_CODES:
+            return AuthError(f"the certificate of {host} is refused: {cause.verify_message}; see api.ca_file")
+        if "Tunnel connection failed: 407" in str(cause):
+            return AuthError("the proxy refuses its user or password (407)")
+    return TokenUnavailableError(f"{host} is out of reach: {_reason(causes, timeout_s=timeout_s)}")
+
+
+def _reason(causes: tuple[BaseException, ...], *, timeout_s: float) -> str:
+    for cause in reversed(causes):
+        match cause:
+            case socket.gaierror():
+                return "its name cannot be resolved"
+            case TimeoutError():
+                return f"no answer within {timeout_s:g} s"
+            case ssl.SSLError():
+                return f"TLS failed: {getattr(cause, 'reason', None) or 'broken off'}"
+            case OSError(strerror=str(reason)):
+                return reason
+            case OSError() if str(cause).startswith("Tunnel connection failed"):
+                return f"the proxy says: {str(cause)[:100]}"
+    if any("Timeout" in type(cause).__name__ for cause in causes):
+        return f"no answer within {timeout_s:g} s"
+    return type(causes[-1]).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it wraps; urllib3 hides causes in `reason` and in arguments, requests in arguments."""
+    seen: list[BaseException] = []
+    queue = [error]
+    while queue:
+        cause = queue.pop(0)
+        if any(cause is known for known in seen):
+            continue
+        seen.append(cause)
+        yield cause
+        inner = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        queue += [each for each in inner if isinstance(each, BaseException)]
+
+
+def _words(payload: Mapping[str, object]) -> str:
+    """Entra's own description without its tail of ids, else the OAuth error word."""
+    text = " ".join(str(payload.get("error_description") or payload.get("error") or "no reason given").split())
+    text = re.split(r"\s*Trace ID:", text, maxsplit=1)[0]
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}..."
+
+
+def _json_object(body: str) -> Mapping[str, object] | None:
+    try:
+        payload = json.loads(body)
+    except ValueError:
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in whole seconds; Entra sends no other form."""
+    text = headers.get("Retry-After", "")
+    return float(text) if re.fullmatch(r"\d{1,6}", text) else None

@@ -1,0 +1,81 @@
+"""MSAL's road to Entra: one requests session with limits, and every failure turned into an AuthError.
+
+MSAL only ever sees answers it can use. So it keeps no failure to replay, logs no body, and needs no second mapping.
+Imported together with MSAL, in the thread.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from bulkpause.auth.refusals import judge_answer, judge_wire
+from bulkpause.errors import AuthError
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+class Transport:
+    """An `http_client` as MSAL wants it: get, post, close. Raises AuthError, TokenUnavailableError if it may heal."""
+
+    def __init__(self, *, ca_file: Path | None, proxy: str | None, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        # Else REQUESTS_CA_BUNDLE beats our certificates, HTTPS_PROXY our proxy, and ~/.netrc our credentials.
+        self._session.trust_env = False
+        if proxy is not None:
+            self._session.proxies = {"https": proxy}
+        self._session.mount("https://", _TrustingAdapter(_tls_context(ca_file)))
+
+    def get(self, url: str, **arguments: Any) -> requests.Response:
+        """GET for MSAL."""
+        return self._exchange("GET", url, arguments)
+
+    def post(self, url: str, **arguments: Any) -> requests.Response:
+        """POST for MSAL."""
+        return self._exchange("POST", url, arguments)
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._session.close()
+
+    def _exchange(self, method: str, url: str, arguments: dict[str, Any]) -> requests.Response:
+        host = urlsplit(url).netloc
+        timeout_s = (min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s)
+        try:
+            response = self._session.request(method, url, timeout=timeout_s, allow_redirects=False, **arguments)
+        except requests.RequestException as error:
+            raise judge_wire(host, error, timeout_s=self._timeout_s) from None
+        if failure := judge_answer(host, response.status_code, response.headers, response.text):
+            raise failure
+        return response
+
+
+class _TrustingAdapter(HTTPAdapter):
+    """Trusts what the context trusts, with and without a proxy, and connects once more if the first time fails."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(max_retries=1)
+
+    def init_poolmanager(self, *args: Any, **arguments: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **arguments)
+
+    def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
+
+
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """The system's authorities and those of `ca_file`, as for the API itself."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise AuthError(f"api.ca_file {ca_file} is unusable: {error.strerror or error}") from None
+    return context
