@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY) ## pause the sample reports against the embedded sandbox
-	@$(BIN)/python benchmarks/demo.py
+	@$(BIN)/python tools/demo.py
 
 test: $(READY) ## every test, with coverage
 	$(BIN)/coverage erase

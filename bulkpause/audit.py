@@ -35,13 +35,13 @@ class AuditLog:
         self.path = path
         self._run_id = run_id
         self._clock = clock
-        self._lock = FileLock(f"{path}.lock")
+        self._lock = FileLock(f"{path}.lock", mode=0o600)
         self._seq = 0
         self._buffer: list[bytes] = []
         self._waiters: list[asyncio.Future[None]] = []
-        self._failure: AuditError | None = None
         self._committing: list[asyncio.Future[None]] | None = None
         self._timer: asyncio.Handle | None = None
+        self._failure: str | None = None
         self._batches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     async def __aenter__(self) -> Self:
@@ -54,12 +54,12 @@ class AuditLog:
                 f"{self.path} is being written by another run. Wait for it, or choose another file."
             ) from None
         except OSError as error:
-            raise _cannot("create", self.path, error, kind=AuditCreateError) from None
+            raise AuditCreateError(_cannot("create", self.path, error)) from None
         try:
             self._fd = _create(self.path)
         except OSError as error:
             self._lock.release()
-            raise _cannot("create", self.path, error, kind=AuditCreateError) from None
+            raise AuditCreateError(_cannot("create", self.path, error)) from None
         self._thread = threading.Thread(target=self._write_batches, name="audit-log", daemon=True)
         self._thread.start()
         return self
@@ -69,34 +69,45 @@ class AuditLog:
     ) -> None:
         """Make the rest durable and close; raises AuditError if that fails, unless another error is on its way."""
         try:
-            if self._failure is None:
-                await self.durable()
+            await self.durable()
         except AuditError:
             if error is None:
                 raise
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            if self._buffer and self._failure is None:  # the wait above was cancelled: no line is lost for that
+                self._batches.put(b"".join(self._buffer))
+                self._buffer.clear()
             self._batches.put(None)
             self._thread.join()
             os.close(self._fd)
             self._lock.release()
+            if self._failure is None:
+                self._failure = f"the audit log {self.path} is closed."
+
+    def check(self) -> None:
+        """Raise AuditError if a line is known to be lost."""
+        if self._failure is not None:
+            raise AuditError(self._failure)
 
     def write(self, event: str, fields: Mapping[str, Any]) -> None:
         """Queue one line; it is durable after the next `durable`, or soon by itself."""
-        if self._failure is not None:
-            raise self._failure
-        self._seq += 1
-        line = {"schema": SCHEMA, "run_id": self._run_id, "seq": self._seq, "at": self._clock.now(), "event": event}
+        self.check()
+        # Not orjson's own: that leaves a whole second without its microseconds, and such a line sorts behind its peers.
+        at = self._clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        line = {"schema": SCHEMA, "run_id": self._run_id, "seq": self._seq + 1, "at": at, "event": event}
         line.update(fields)
-        self._buffer.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        self._buffer.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._seq += 1
         if self._timer is None and self._committing is None:
             self._timer = self._loop.call_later(LINGER_S, self._commit)
 
     async def durable(self) -> None:
         """Wait until every line written so far is on the disk. Raises AuditError if it cannot be."""
-        if self._failure is not None:
-            raise self._failure
+        self.check()
+        if not self._buffer and self._committing is None:
+            return
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         if self._committing is None and len(self._waiters) == 1:
@@ -105,6 +116,7 @@ class AuditLog:
             # Not at once: whatever else this pass of the loop brings shares the commit.
             self._timer = self._loop.call_soon(self._commit)
         await waiter
+        self.check()
 
     def _commit(self) -> None:
         self._timer = None
@@ -115,16 +127,12 @@ class AuditLog:
     def _committed(self, error: OSError | None) -> None:
         waiters, self._committing = self._committing or [], None
         if error is not None:
-            self._failure = _cannot("write", self.path, error, kind=AuditError)
+            self._failure = _cannot("write", self.path, error)
             waiters += self._waiters
             self._waiters = []
         for waiter in waiters:
-            if waiter.done():
-                continue
-            if self._failure is None:
+            if not waiter.done():
                 waiter.set_result(None)
-            else:
-                waiter.set_exception(self._failure)
         if self._failure is None and self._waiters:
             self._commit()
         elif self._failure is None and self._buffer:
@@ -159,12 +167,16 @@ def sync(fd: int) -> None:
 def _create(path: Path) -> int:
     binary = getattr(os, "O_BINARY", 0)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | binary, 0o600)
-    if hasattr(os, "O_DIRECTORY"):  # the new name must survive a power cut as well; Windows has no such call
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    try:
+        if hasattr(os, "O_DIRECTORY"):  # the new name must survive a power cut as well; Windows has no such call
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError:
+        os.close(fd)
+        raise
     return fd
 
 
@@ -174,5 +186,5 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _cannot(verb: str, path: Path, error: OSError, *, kind: type[AuditError]) -> AuditError:
-    return kind(f"cannot {verb} the audit log {path}: {error.strerror or error}.")
+def _cannot(verb: str, path: Path, error: OSError) -> str:
+    return f"cannot {verb} the audit log {path}: {error.strerror or error}."

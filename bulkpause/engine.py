@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from bulkpause.clock import Clock
-from bulkpause.errors import AuthError, SourceError
-from bulkpause.jobs import Job, guid, invalid, skipped
+from bulkpause.errors import AuditError, AuthError, SourceError
+from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped
 from bulkpause.models import (
     Attempt,
     Entry,
@@ -23,7 +25,7 @@ from bulkpause.models import (
     Notice,
     Operation,
     Reject,
-    Status,
+    Reply,
     Verdict,
     Wire,
 )
@@ -64,6 +66,8 @@ class Engine:
         self._clock = clock
         self._rng = rng
         self._queue: asyncio.Queue[Entry | None] = asyncio.Queue(2 * settings.concurrency)
+        self._batch: deque[Entry | Reject] = deque()
+        """What the feed gave and is not in the queue yet."""
         self._lookahead = asyncio.Semaphore(settings.lookahead)
         self._seats = [_Seat() for _ in range(settings.concurrency)]
         self._feed: Feed | None = None
@@ -75,35 +79,37 @@ class Engine:
     @property
     def in_flight(self) -> int:
         """Attempts that may be on the wire now."""
-        return sum(seat.job is not None and seat.job.flying is not None for seat in self._seats)
+        return sum(seat.job is not None and seat.job.has_left for seat in self._seats)
 
     @property
     def stopping(self) -> bool:
-        """Whether no new attempt is sent; what flies may still land."""
+        """Whether nothing leaves any more; what has left may still land."""
         return self._stopped.is_set()
 
     async def run(self, feed: Feed) -> None:
         """End every row of `feed` in one outcome. Raises AuditError, in an ExceptionGroup, if the record fails."""
         self._feed = feed
+        if self._stopped.is_set():
+            feed.stop()
         try:
             async with asyncio.TaskGroup() as crew:
                 crew.create_task(self._fill_queue(feed))
                 for seat in self._seats:
-                    crew.create_task(self._work(seat))
+                    seat.task = crew.create_task(self._work(seat))
         finally:
             if self._drain_timer is not None:
                 self._drain_timer.cancel()
-            self._skip_queue()
+            self._end_leftovers()
 
     def stop(self) -> None:
-        """Drain: take no new id, let what flies land, but not longer than `drain_timeout_s`."""
+        """Drain: let nothing leave from now on, let what has left land, but not longer than `drain_timeout_s`."""
         if self._stopped.is_set():
             return
         self._stopped.set()
         if self._feed is not None:
             self._feed.stop()
         for seat in self._seats:
-            if seat.job is not None and seat.job.flying is None:
+            if seat.job is not None and not seat.job.has_left:
                 seat.rouse()
         self._drain_timer = asyncio.get_running_loop().call_later(self._settings.drain_timeout_s, self.cancel)
 
@@ -115,57 +121,60 @@ class Engine:
                 seat.rouse()
 
     def halt(self, halt: Halt) -> None:
-        """Stop because of `halt`; the first reason is the one that counts."""
-        if self.halted is None:
-            self.halted = halt
-            self._record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+        """Stop because of `halt`, unless the run is stopping already: the first reason is the one that counts."""
+        if self._stopped.is_set():
+            return
+        self.halted = halt
         self.stop()
+        self._record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
 
     async def _fill_queue(self, feed: Feed) -> None:
-        try:
-            async for batch in feed.batches():
-                for row in batch:
-                    if isinstance(row, Reject):
-                        self._record.outcome(invalid(row))
-                    elif self._stopped.is_set():
-                        self._record.outcome(skipped(row))
-                    else:
-                        await self._queue.put(row)
-                await self._record.durable()
-        except SourceError as error:
-            self.halt(Halt(HaltReason.SOURCE_FAILED, str(error)))
-        for _ in self._seats:
-            await self._queue.put(None)
+        with self._crash_abandons_all():
+            try:
+                async for batch in feed.batches():
+                    self._batch.extend(batch)
+                    while self._batch:
+                        row = self._batch[0]
+                        if isinstance(row, Entry) and not self._stopped.is_set():
+                            await self._queue.put(row)
+                            self._batch.popleft()
+                        else:
+                            self._end_unsent(self._batch.popleft())
+                    await self._record.durable()
+            except SourceError as error:
+                self.halt(Halt(HaltReason.SOURCE_FAILED, str(error)))
+            for _ in self._seats:
+                await self._queue.put(None)
 
     async def _work(self, seat: _Seat) -> None:
         """Take one id after another until the queue ends; being roused ends only the id at hand."""
-        queue_ended = False
-        while not queue_ended:
-            try:
-                async with asyncio.timeout(None) as seat.scope:
+        with self._crash_abandons_all():
+            while True:
+                try:
                     while (entry := await self._queue.get()) is not None:
                         if self._stopped.is_set():
-                            self._record.outcome(skipped(entry))
+                            self._end_unsent(entry)
                         else:
                             await self._operate(seat, entry)
-                    queue_ended = True
-            except TimeoutError:
-                continue
+                except asyncio.CancelledError:
+                    if not seat.was_roused():
+                        raise
+                else:
+                    return
 
     async def _operate(self, seat: _Seat, entry: Entry) -> None:
         """One id from its first attempt to its outcome, which is recorded whatever happens."""
         job = seat.job = Job(entry)
-        status: Status | None = None
         try:
-            status = await self._attempt_until_ended(job)
+            await self._attempt_until_ended(job)
         except AuthError as error:
             self.halt(Halt(HaltReason.NOT_AUTHORISED, str(error)))
         finally:
             seat.job = None
-            self._record.outcome(job.outcome(status, now_s=self._clock.monotonic_s()))
+            self._record.outcome(job.outcome())
 
-    async def _attempt_until_ended(self, job: Job) -> Status | None:
-        """The status the rules give the id; None if a stop came first."""
+    async def _attempt_until_ended(self, job: Job) -> None:
+        """Attempt until the rules give the id its status; a stop or the deadline may come first."""
         request_id = guid(self._rng)
         while True:
             correlation_id = guid(self._rng)
@@ -173,20 +182,25 @@ class Engine:
             async with self._lookahead:
                 await self._record.intent(job.entry, number, request_id=request_id, correlation_id=correlation_id)
                 await self._pass_gates()
-            if self._stopped.is_set():
-                return None
+            if self._stopped.is_set() or self._is_late(job):
+                return
+            self._record.check()
             attempt = await self._send(job, number, request_id=request_id, correlation_id=correlation_id)
+            elapsed_s = self._clock.monotonic_s() - job.started_s
+            decision = decide(self._settings.retry, job.attempts, elapsed_s=elapsed_s, rng=self._rng)
+            if isinstance(decision, Stop):
+                job.status = decision.status
             for gate in self._gates:
                 if halt := gate.observe(job.entry.report_id, attempt):
                     self.halt(halt)
-            elapsed_s = self._clock.monotonic_s() - job.started_s
-            match decide(self._settings.retry, job.attempts, elapsed_s=elapsed_s, rng=self._rng):
-                case Stop(status):
-                    return status
+            match decision:
+                case Stop():
+                    return
                 case Retry(delay_s):
                     if self._stopped.is_set():
-                        return None
+                        return
                     self._record.retried(job.entry, attempt, delay_s=delay_s)
+                    job.retried += 1
                     await self._clock.sleep(delay_s)
             if attempt.reply.verdict is not Verdict.UNANSWERED:
                 # One MS-RequestId names one change: kept after silence, renewed after any answer (docs/api.md, 6).
@@ -200,42 +214,74 @@ class Engine:
             if all(gate.is_open() for gate in self._gates):
                 return
 
+    def _is_late(self, job: Job) -> bool:
+        """Whether the wait for the gates has outlasted the id's deadline."""
+        elapsed_s = self._clock.monotonic_s() - job.started_s
+        return bool(job.attempts) and elapsed_s > self._settings.retry.deadline_s
+
     async def _send(self, job: Job, number: int, *, request_id: str, correlation_id: str) -> Attempt:
         started_s = self._clock.monotonic_s()
         if not job.attempts:
             job.started_s = started_s
         wire = job.flying = Wire()
-        job.request_id, job.correlation_id = request_id, correlation_id
-        reply = await self._api.send(
-            self._settings.operation,
-            job.entry.report_id,
-            request_id=request_id,
-            correlation_id=correlation_id,
-            wire=wire,
-        )
-        elapsed_ms = (self._clock.monotonic_s() - started_s) * 1000
-        attempt = Attempt(number, request_id, correlation_id, wire.sent, elapsed_ms, reply)
-        job.attempts.append(attempt)
-        job.flying = None
-        return attempt
+        reply: Reply | None = None
+        try:
+            reply = await self._api.send(
+                self._settings.operation,
+                job.entry.report_id,
+                request_id=request_id,
+                correlation_id=correlation_id,
+                wire=wire,
+            )
+        finally:
+            job.flying = None
+            if reply is not None or wire.sent:
+                now_s = self._clock.monotonic_s()
+                elapsed_ms = (now_s - started_s) * 1000
+                answer = ABANDONED if reply is None else reply
+                attempt = Attempt(number, request_id, correlation_id, wire.sent, elapsed_ms, answer)
+                job.attempts.append(attempt)
+                job.elapsed_ms = (now_s - job.started_s) * 1000
+        return job.attempts[-1]
 
-    def _skip_queue(self) -> None:
-        """After a crash of the crew: what still waits in the queue was never sent."""
-        while not self._queue.empty():
-            if (entry := self._queue.get_nowait()) is not None:
-                self._record.outcome(skipped(entry))
+    def _end_unsent(self, row: Entry | Reject) -> None:
+        self._record.outcome(invalid(row) if isinstance(row, Reject) else skipped(row))
+
+    def _end_leftovers(self) -> None:
+        """After a crash of the crew: what the feed gave and no worker took was never sent."""
+        queued = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+        for row in (*queued, *self._batch):
+            if row is not None:
+                with suppress(AuditError):  # a crash is on its way already; what the record refuses, it knows itself
+                    self._end_unsent(row)
+
+    @contextmanager
+    def _crash_abandons_all(self) -> Iterator[None]:
+        """A crash of one worker lets nothing more leave: at once, while the TaskGroup cancels a moment later."""
+        try:
+            yield
+        except BaseException:
+            self.cancel()
+            raise
 
 
 class _Seat:
-    """One worker's place: the id it holds, and the scope by which a stop ends its wait."""
+    """One worker's place: the id it holds, and the way to end that id's wait without ending the worker."""
 
-    __slots__ = ("job", "scope")
+    __slots__ = ("_roused", "job", "task")
 
     def __init__(self) -> None:
         self.job: Job | None = None
-        self.scope: asyncio.Timeout | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._roused = False
 
     def rouse(self) -> None:
-        """End whatever this worker waits for."""
-        if self.scope is not None and not self.scope.expired():
-            self.scope.reschedule(asyncio.get_running_loop().time())
+        """End whatever this worker waits for; not later, or it might send in the meantime."""
+        if self.task is not None and self.task is not asyncio.current_task() and not self._roused:
+            self._roused = True
+            self.task.cancel()
+
+    def was_roused(self) -> bool:
+        """Whether the cancellation at hand is a rouse and nothing else; the task goes on then."""
+        roused, self._roused = self._roused, False
+        return roused and self.task is not None and self.task.uncancel() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -25,14 +26,16 @@ class RateGate:
         allowance = 0.01 * per_s
         capacity = max(1 + min(0.5, allowance), allowance)
         self._limiter = AsyncLimiter(capacity, capacity / per_s)
+        self._turn = asyncio.Lock()
         self._owed = 0
 
     async def admit(self) -> None:
-        """Wait for the next slot; slots that silent re-sends took are paid for first."""
-        while self._owed:
-            self._owed -= 1
+        """Wait for the next slot, first come first served; slots that silent re-sends took are paid for first."""
+        async with self._turn:  # the limiter alone lets a newcomer overtake whoever it is just waking
+            while self._owed:
+                await self._limiter.acquire()
+                self._owed -= 1
             await self._limiter.acquire()
-        await self._limiter.acquire()
 
     def is_open(self) -> bool:
         """A slot stays good."""
@@ -46,8 +49,9 @@ class RateGate:
 class HoldGate:
     """Holds every worker for as long as the service asks; beyond `cap_s` it ends the run instead.
 
-    A 429 without Retry-After holds too: one second, doubling up to a minute until something else is answered, since
-    every refused request counts against the limit as well (Partner Center's API throttling guidance).
+    A 429 without Retry-After, or with one of zero, holds too: one second, doubling up to a minute until something else
+    is answered, since every refused request counts against the limit as well (Partner Center's API throttling
+    guidance).
     """
 
     def __init__(self, *, cap_s: float, clock: Clock, notify: Callable[[Notice], None]) -> None:
@@ -80,12 +84,14 @@ class HoldGate:
                 f"the service asks for a wait of {asked_s:.0f} s, longer than retry.retry_after_cap_s "
                 f"({self._cap_s:.0f} s). Try again later, or allow a longer wait.",
             )
-        if asked_s is not None:
+        if asked_s:
             self._hold(asked_s, reply.status_code)
-        elif reply.verdict is Verdict.THROTTLED and self.is_open():
+        elif not self.is_open():
+            pass  # a reply to an attempt that left before the hold says nothing new
+        elif reply.verdict is Verdict.THROTTLED:
             self._hold(self._bare_hold_s, reply.status_code)
             self._bare_hold_s = min(2 * self._bare_hold_s, LONGEST_BARE_HOLD_S)
-        elif reply.verdict is Verdict.CONFIRMED:
+        elif reply.verdict is not Verdict.UNANSWERED:
             self._bare_hold_s = FIRST_BARE_HOLD_S
         return None
 

@@ -3,50 +3,60 @@
 from __future__ import annotations
 
 import random
+from typing import Final
 
 from bulkpause.models import Attempt, Entry, Outcome, Reject, Reply, Status, Verdict, Wire
 from bulkpause.retry import ended
+
+ABANDONED: Final = Reply(Verdict.UNANSWERED, error="abandoned in flight")
+"""What stands for the reply to an attempt that left and was not waited for."""
 
 
 class Job:
     """One id in a worker's hands."""
 
-    __slots__ = ("attempts", "correlation_id", "entry", "flying", "request_id", "started_s")
+    __slots__ = ("attempts", "elapsed_ms", "entry", "flying", "retried", "started_s", "status")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.attempts: list[Attempt] = []
+        """Those that were answered, failed or left; one given up before it left is none."""
+        self.retried = 0
+        """How many of the attempts were recorded as retried."""
+        self.status: Status | None = None
+        """How the rules ended the id; None while they have not."""
         self.flying: Wire | None = None
         """The attempt that may be on the wire now."""
         self.started_s = 0.0
-        self.request_id: str | None = None
-        self.correlation_id: str | None = None
+        self.elapsed_ms = 0.0
 
-    def outcome(self, status: Status | None, *, now_s: float) -> Outcome:
-        """How the id ended: by the rules (`status`), or by a stop or crash (None)."""
-        sent = sum(attempt.sent for attempt in self.attempts)
-        tries = len(self.attempts)
-        if self.flying is not None:
-            sent += self.flying.sent
-            tries += 1
-            status = Status.UNKNOWN if self.flying.sent else ended(self.attempts)
-        last = self.attempts[-1] if self.attempts else None
-        reply = last.reply if last is not None and self.flying is None else Reply(Verdict.UNANSWERED)
+    @property
+    def has_left(self) -> bool:
+        """Whether something of this id is on the wire now."""
+        return self.flying is not None and self.flying.sent > 0
+
+    def outcome(self) -> Outcome:
+        """How the id ended: by the rules, or else by the stop or crash that is under way."""
+        if not self.attempts:
+            return skipped(self.entry)
+        last = self.attempts[-1]
+        reply = last.reply
+        is_news = self.retried < len(self.attempts) and reply is not ABANDONED
         return Outcome(
-            ended(self.attempts) if status is None else status,
+            ended(self.attempts) if self.status is None else self.status,
             row=self.entry.row,
             report_id=self.entry.report_id,
             status_code=reply.status_code,
             http_status=reply.http_status,
             report_status=reply.report_status,
             message=reply.message,
-            error="abandoned in flight" if self.flying is not None else reply.error,
-            tries=tries,
-            sent=sent,
-            elapsed_ms=(now_s - self.started_s) * 1000 if tries else 0.0,
-            attempt_ms=0.0 if last is None else last.elapsed_ms,
-            request_id=self.request_id,
-            correlation_id=self.correlation_id,
+            error=reply.error,
+            tries=len(self.attempts),
+            sent=sum(attempt.sent for attempt in self.attempts),
+            elapsed_ms=self.elapsed_ms,
+            attempt_ms=last.elapsed_ms if is_news else None,
+            request_id=last.request_id,
+            correlation_id=last.correlation_id,
         )
 
 

@@ -169,8 +169,8 @@ class Outcome:
     sent: int = 0
     elapsed_ms: float = 0.0
     """From the first attempt's start to the last reply, waits between them included."""
-    attempt_ms: float = 0.0
-    """The last attempt alone."""
+    attempt_ms: float | None = None
+    """The last attempt alone; None if it was abandoned, or recorded as retried before a stop came."""
     request_id: str | None = None
     correlation_id: str | None = None
 

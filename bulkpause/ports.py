@@ -54,7 +54,10 @@ class Gate(Protocol):
 
 
 class Record(Protocol):
-    """Where everything that happens is written down. Any call may raise AuditError, which ends the run."""
+    """Where everything that happens is written down. Any call may raise AuditError, which ends the run.
+
+    `outcome` is called exactly once for each row that was taken from the feed, even after an AuditError.
+    """
 
     async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
         """An attempt is about to leave; returns when that is durable."""
@@ -67,6 +70,9 @@ class Record(Protocol):
 
     def notice(self, notice: Notice) -> None:
         """A notable decision."""
+
+    def check(self) -> None:
+        """Raise AuditError if something recorded is known to be lost; asked directly before each send."""
 
     async def durable(self) -> None:
         """Wait until all that was recorded is durable."""
@@ -138,6 +144,9 @@ class FakeRecord:
     def notice(self, notice: Notice) -> None:
         """Remember it."""
         self.notices.append(notice)
+
+    def check(self) -> None:
+        """Memory loses nothing."""
 
     async def durable(self) -> None:
         """Memory is durable enough for a test."""

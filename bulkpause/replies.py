@@ -6,6 +6,8 @@ mixed and padded within one body, so they are matched without case and stripped.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
@@ -33,6 +35,11 @@ _VERDICTS: Final = {
     504: Verdict.FAULT,
 }
 
+_CODE: Final = re.compile(r"\s*[0-9]{3}\s*")
+
+_SECRET: Final = re.compile(r"([Bb]earer |sig=|eyJ)[^\s&\"'<>]+")
+"""A token or a SAS signature that an error page echoes."""
+
 _Fields = Mapping[str, Any]
 
 
@@ -51,53 +58,49 @@ def judge(
     together: a 200 counts only if its envelope agrees and it speaks of this report in the wanted state.
     """
     fields = _parse(body)
-    if http_status < 300:
-        return _judge_success(operation, report_id, http_status, headers, body, fields, now)
-    if http_status < 400:
-        where = headers.get("Location", "nowhere")
-        return Reply(Verdict.REJECTED, http_status, http_status, message=_cut(f"redirect to {where}, not followed"))
     code = _status_code(fields)
-    verdict = Verdict.THROTTLED if code == 429 else _VERDICTS.get(http_status, Verdict.REJECTED)
-    return Reply(
-        verdict,
-        http_status,
-        http_status if code is None else code,
-        message=_message(fields, body),
-        retry_after_s=retry_after_s(headers, now=now),
-    )
+    if http_status < 300 and (code is None or code < 400):
+        return _judge_success(operation, report_id, http_status, code, body, fields)
+    if 300 <= http_status < 400:
+        where = headers.get("Location", "nowhere")
+        return Reply(Verdict.REJECTED, http_status, http_status, message=_plain(f"redirect to {where}, not followed"))
+    verdict, code = _judge_failure(http_status, code)
+    asked_s = retry_after_s(headers, now=now)
+    return Reply(verdict, http_status, code, message=_message(fields, body), retry_after_s=asked_s)
 
 
 def _judge_success(
     operation: Operation,
     report_id: ReportId,
     http_status: int,
-    headers: Mapping[str, str],
+    said: int | None,
     body: bytes | None,
     fields: _Fields | None,
-    now: datetime,
 ) -> Reply:
+    code = said or http_status
     if fields is None:
-        return Reply(Verdict.UNREADABLE, http_status, http_status, message=f"unreadable reply: {_excerpt(body)}")
-    code = _status_code(fields)
-    if code is None:
-        code = http_status
-    elif code >= 400:
-        verdict = _VERDICTS.get(code, Verdict.REJECTED)
-        asked_s = retry_after_s(headers, now=now)
-        return Reply(verdict, http_status, code, message=_message(fields, body), retry_after_s=asked_s)
+        return Reply(Verdict.UNREADABLE, http_status, code, message=f"unreadable reply: {_excerpt(body)}")
     report = _report(fields, report_id)
     if report is None:
-        said = f"the reply does not name this report: {_excerpt(body)}"
-        return Reply(Verdict.CONTRADICTED, http_status, code, message=said)
-    report_status = _text(_field(report, "reportStatus"))
-    if report_status is not None and report_status.strip().lower() != operation.wanted.lower():
-        said = f"the reply says the report is {report_status}, not {operation.wanted}"
-        return Reply(Verdict.CONTRADICTED, http_status, code, report_status, _cut(said))
-    if not 200 <= code < 300:
-        return Reply(
-            Verdict.CONTRADICTED, http_status, code, report_status, f"HTTP {http_status} with StatusCode {code}"
-        )
+        flaw = f"the reply does not name this report: {_excerpt(body)}"
+        return Reply(Verdict.CONTRADICTED, http_status, code, message=flaw)
+    wanted, state = operation.wanted, _field(report, "reportStatus")
+    report_status = state if state is None or state == wanted else _text(state) or type(state).__name__
+    if report_status is not None and report_status.lower() != wanted.lower():
+        flaw = f"the reply says the report is {report_status}, not {wanted}"
+        return Reply(Verdict.CONTRADICTED, http_status, code, report_status, _plain(flaw))
+    if said is not None and not 200 <= said < 300:
+        flaw = f"HTTP {http_status} with StatusCode {said or 'unreadable'}"
+        return Reply(Verdict.CONTRADICTED, http_status, code, report_status, flaw)
     return Reply(Verdict.CONFIRMED, http_status, code, report_status, _text(_field(fields, "message")))
+
+
+def _judge_failure(http_status: int, said: int | None) -> tuple[Verdict, int]:
+    """The HTTP code where it has a meaning of its own, else the envelope's; either may tell of throttling."""
+    code = said if said is not None and said >= 400 else http_status
+    if 429 in (http_status, code):
+        return Verdict.THROTTLED, 429
+    return _VERDICTS.get(http_status) or _VERDICTS.get(code, Verdict.REJECTED), code
 
 
 def _parse(body: bytes | None) -> _Fields | None:
@@ -109,18 +112,19 @@ def _parse(body: bytes | None) -> _Fields | None:
     except orjson.JSONDecodeError:
         try:
             parsed = orjson.loads(_decoded(body))
-        except (orjson.JSONDecodeError, UnicodeDecodeError, zlib.error):
+        except orjson.JSONDecodeError:
             return None
     return parsed if isinstance(parsed, dict) else None
 
 
 def _decoded(body: bytes) -> str:
-    """Text of a body that was compressed without saying so, or starts with a byte order mark."""
+    """Text of a body, which may be compressed without saying so, start with a byte order mark, or hold stray bytes."""
     if body.startswith(b"\x1f\x8b"):
-        body = zlib.decompressobj(wbits=31).decompress(body, BODY_LIMIT)
+        with contextlib.suppress(zlib.error):
+            body = zlib.decompressobj(wbits=31).decompress(body, BODY_LIMIT)
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return body.decode("utf-16")
-    return body.decode("utf-8-sig")
+        return body.decode("utf-16", "replace")
+    return body.decode("utf-8-sig", "replace")
 
 
 def _field(fields: _Fields, name: str) -> Any:
@@ -132,10 +136,13 @@ def _field(fields: _Fields, name: str) -> Any:
 
 
 def _status_code(fields: _Fields | None) -> int | None:
+    """The envelope's StatusCode, text or number; None if there is none, 0 if it is no three-digit code."""
     value = None if fields is None else _field(fields, "statusCode")
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if value is None:
+        return None
+    if isinstance(value, str) and _CODE.fullmatch(value):
+        value = int(value)
+    return value if isinstance(value, int) and 100 <= value <= 999 else 0
 
 
 def _report(fields: _Fields, report_id: ReportId) -> _Fields | None:
@@ -143,8 +150,8 @@ def _report(fields: _Fields, report_id: ReportId) -> _Fields | None:
     value = _field(fields, "value")
     for report in value if isinstance(value, list) else (value,):
         if isinstance(report, dict):
-            named = _text(_field(report, "reportId"))
-            if named is not None and named.strip().strip("{}").lower() == report_id:
+            named = _field(report, "reportId")
+            if isinstance(named, str) and named.strip().strip("{}").lower() == report_id:
                 return report
     return None
 
@@ -156,19 +163,24 @@ def _message(fields: _Fields | None, body: bytes | None) -> str | None:
     error = _field(fields, "error")
     if isinstance(error, dict):
         fields = error
-    for name in ("message", "description", "error", "title"):
-        text = _text(_field(fields, name))
-        if text:
-            return text
+    for name in ("message", "description", "error_description", "error", "title"):
+        if text := _text(_field(fields, name)):
+            code = _field(fields, "code")  # the one word that tells, say, a missing second factor (900421)
+            return _plain(f"{code}: {text}") if isinstance(code, str | int) and str(code) not in text else text
     return _excerpt(body)
 
 
 def _text(value: Any) -> str | None:
-    return _cut(value) if isinstance(value, str) else None
+    return _plain(value) if isinstance(value, str) else None
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+def _plain(text: str, *, limit: int = MESSAGE_LIMIT) -> str:
+    """One line of printable text without secrets, at most `limit` characters."""
+    text = text[: 4 * limit].strip()
+    if not text.isprintable():
+        text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    text = _SECRET.sub(r"\1****", text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _excerpt(body: bytes | None) -> str:
@@ -176,5 +188,4 @@ def _excerpt(body: bytes | None) -> str:
         return f"larger than {BODY_LIMIT:,} bytes"
     if not body:
         return "empty"
-    text = " ".join(body[: EXCERPT_LIMIT * 4].decode("utf-8", "replace").split())
-    return text if len(text) <= EXCERPT_LIMIT else text[: EXCERPT_LIMIT - 1] + "…"
+    return _plain(_decoded(body[: 4 * EXCERPT_LIMIT]), limit=EXCERPT_LIMIT)

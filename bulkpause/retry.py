@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from bulkpause.models import Attempt, Status, Verdict
+
+_DECIMAL: Final = re.compile(r"\s*\d+(?:\.\d+)?\s*", re.ASCII)  # float() would also take nan, 1_0 and 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +122,9 @@ def _delay_s(policy: RetryPolicy, attempts: Sequence[Attempt], rng: random.Rando
     asked_s = attempts[-1].reply.retry_after_s
     if asked_s is None:
         return jitter_s
-    # Refused again: exponential backoff on top of Retry-After (Partner Center's API throttling guidance).
-    return asked_s + (jitter_s if _count(attempts, Verdict.THROTTLED) > 1 else 0.0)
+    # Refused again: exponential backoff on top of Retry-After (Partner Center's API throttling guidance). A service
+    # that asks for no wait at all gets the usual one.
+    return asked_s + jitter_s if _count(attempts, Verdict.THROTTLED) > 1 else max(asked_s, jitter_s)
 
 
 def _may_have_acted(attempt: Attempt) -> bool:
@@ -132,13 +136,10 @@ def _count(attempts: Sequence[Attempt], verdict: Verdict) -> int:
 
 
 def _seconds(text: str | None) -> float | None:
-    if text is None:
+    if text is None or not _DECIMAL.fullmatch(text):
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _http_date(text: str | None) -> datetime | None:
@@ -146,6 +147,6 @@ def _http_date(text: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

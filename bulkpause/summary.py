@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from bulkpause.models import Attempt, Outcome, Status
 
-NAMED_IDS: Final = 5
-"""Report ids kept per failure reason; the ledger has them all."""
+NAMED: Final = 5
+"""Examples kept per failure reason; the ledger has them all."""
 
 REASON_LIMIT: Final = 50
 """Distinct reasons kept; a server that words every failure anew must not fill the memory."""
@@ -20,19 +20,20 @@ NO_STATUS_CODE: Final = "none"
 
 TOO_MANY_REQUESTS: Final = 429
 
-_VARYING = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d+")
+_VARYING = re.compile(r"[0-9a-fA-F-]{16,}|\d+")  # ids, with dashes or without, and numbers
 _STEP: Final = math.log(1.02)  # latency buckets grow by 2 %, so a percentile is within 1 % of the truth
 
 
 @dataclass(slots=True)
 class Failure:
-    """Outcomes that ended alike: how many, in what words, and the first few report ids."""
+    """Outcomes that ended alike: how many, in what words, and the first few of them."""
 
     status: Status
     status_code: int | None
     reason: str
     count: int = 0
-    report_ids: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+    """Report ids; for invalid rows, which have none, `line 7: what stands there`."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -41,7 +42,7 @@ class Failure:
             "status_code": self.status_code,
             "reason": self.reason,
             "count": self.count,
-            "report_ids": self.report_ids,
+            "examples": self.examples,
         }
 
 
@@ -86,8 +87,7 @@ class Latencies:
 class RunSummary:
     """The running totals of one run. One owner adds; `merge` joins the totals of several."""
 
-    by_status: Counter[Status] = field(default_factory=Counter)
-    by_status_code: Counter[str] = field(default_factory=Counter)
+    by_status_and_code: Counter[tuple[Status, str]] = field(default_factory=Counter)
     duplicates: int = 0
     attempts: int = 0
     """Exchanges that were tried, whether or not they reached the wire."""
@@ -101,23 +101,45 @@ class RunSummary:
     failures: dict[tuple[Status, int | None, str], Failure] = field(default_factory=dict)
 
     @property
+    def by_status(self) -> Counter[Status]:
+        """Outcomes counted by status."""
+        counts: Counter[Status] = Counter()
+        for (status, _), count in self.by_status_and_code.items():
+            counts[status] += count
+        return counts
+
+    @property
+    def by_status_code(self) -> Counter[str]:
+        """Outcomes counted by StatusCode as text, NO_STATUS_CODE where no answer had one."""
+        counts: Counter[str] = Counter()
+        for (_, code), count in self.by_status_and_code.items():
+            counts[code] += count
+        return counts
+
+    @property
     def done(self) -> int:
         """Rows that have their outcome; duplicates have none."""
-        return self.by_status.total()
+        return self.by_status_and_code.total()
+
+    @property
+    def failed(self) -> int:
+        """Rows that did not end in the wanted state."""
+        return sum(count for status, count in self.by_status.items() if not status.is_good)
 
     @property
     def is_good(self) -> bool:
         """Whether every row ended in the wanted state."""
-        return all(status.is_good for status in +self.by_status)
+        return not self.failed
 
     def add(self, outcome: Outcome) -> None:
         """Count the end of one row."""
-        self.by_status[outcome.status] += 1
+        code = NO_STATUS_CODE if outcome.status_code is None else str(outcome.status_code)
+        self.by_status_and_code[outcome.status, code] += 1
         if outcome.tries:
-            self.by_status_code[NO_STATUS_CODE if outcome.status_code is None else str(outcome.status_code)] += 1
             self.attempts += outcome.tries
             self.sent += outcome.sent
             self.retries += outcome.tries - 1
+        if outcome.attempt_ms is not None:
             self.throttled += outcome.status_code == TOO_MANY_REQUESTS
             self.latencies.add(outcome.attempt_ms)
         if not outcome.status.is_good:
@@ -135,24 +157,24 @@ class RunSummary:
 
     def merge(self, other: RunSummary) -> None:
         """Count what `other` counted as well."""
-        self.by_status.update(other.by_status)
-        self.by_status_code.update(other.by_status_code)
+        self.by_status_and_code.update(other.by_status_and_code)
         for name in ("duplicates", "attempts", "sent", "retries", "throttled", "holds", "token_refreshes"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latencies.merge(other.latencies)
         for failure in other.failures.values():
             mine = self._failure(failure.status, failure.status_code, failure.reason)
             mine.count += failure.count
-            mine.report_ids = (mine.report_ids + failure.report_ids)[:NAMED_IDS]
+            mine.examples = (mine.examples + failure.examples)[:NAMED]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: what `summary.json` says of the counts. Keys of status codes are text, `none` for no answer."""
+        statuses = self.by_status
         failures = sorted(self.failures.values(), key=lambda failure: -failure.count)
         return {
             "read": self.done + self.duplicates,
             "duplicates": self.duplicates,
             "by_status_code": dict(sorted(self.by_status_code.items())),
-            "by_status": {status.value: self.by_status[status] for status in Status if self.by_status[status]},
+            "by_status": {status.value: statuses[status] for status in Status if statuses[status]},
             "attempts": self.attempts,
             "sent": self.sent,
             "retries": self.retries,
@@ -164,10 +186,14 @@ class RunSummary:
         }
 
     def _add_failure(self, outcome: Outcome) -> None:
-        failure = self._failure(outcome.status, outcome.status_code, outcome.message or outcome.error or "")
+        reason, example = outcome.message or outcome.error or "", str(outcome.report_id)
+        if outcome.status is Status.INVALID:
+            reason, _, text = reason.partition(": ")
+            example = f"line {outcome.row}: {text}"
+        failure = self._failure(outcome.status, outcome.status_code, reason)
         failure.count += 1
-        if len(failure.report_ids) < NAMED_IDS and outcome.report_id is not None:
-            failure.report_ids.append(outcome.report_id)
+        if len(failure.examples) < NAMED:
+            failure.examples.append(example)
 
     def _failure(self, status: Status, status_code: int | None, reason: str) -> Failure:
         """The group of failures that differ only in ids and numbers; its reason is the first one's words."""

@@ -1,0 +1,96 @@
+"""The exit codes, and what earns which."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulkpause.errors import (
+    AuditCreateError,
+    AuditError,
+    AuthError,
+    BulkpauseError,
+    ConfigError,
+    SourceError,
+    UsageError,
+)
+from bulkpause.models import HaltReason, Status
+
+if TYPE_CHECKING:
+    from bulkpause.rundir import RunReport
+
+OK: Final = 0
+NOT_ALL: Final = 1
+USAGE: Final = 2
+UNKNOWN: Final = 6
+BAD_SOURCE: Final = 65
+UNREACHABLE: Final = 69
+INTERNAL: Final = 70
+NO_AUDIT: Final = 73
+AUDIT_FAILED: Final = 74
+THROTTLED_OUT: Final = 75
+NOT_AUTHORISED: Final = 77
+BAD_CONFIG: Final = 78
+SIGNALLED: Final = 128
+INTERRUPTED: Final = SIGNALLED + signal.SIGINT
+
+TABLE: Final = """\
+  0   every report succeeded or was unchanged, or there was nothing to do
+  1   finished, some reports did not succeed
+  2   the command line is wrong
+  6   some outcomes are unknown: the report may have changed
+  65  the source of ids is unusable
+  69  the service cannot be reached
+  70  internal error
+  73  the audit log cannot be created; nothing was sent
+  74  the audit log cannot be written; sending stopped
+  75  throttled out: the service asks for a longer wait than allowed
+  77  not authorised
+  78  the configuration is wrong
+  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM after a drain"""
+
+_HALTS: Final = {
+    HaltReason.THROTTLED_OUT: THROTTLED_OUT,
+    HaltReason.NOT_AUTHORISED: NOT_AUTHORISED,
+    HaltReason.UNREACHABLE: UNREACHABLE,
+    HaltReason.SOURCE_FAILED: BAD_SOURCE,
+}
+
+_ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
+    (UsageError, USAGE),
+    (SourceError, BAD_SOURCE),
+    (AuditCreateError, NO_AUDIT),
+    (AuditError, AUDIT_FAILED),
+    (AuthError, NOT_AUTHORISED),
+    (ConfigError, BAD_CONFIG),
+)
+
+
+def of_report(report: RunReport) -> int:
+    """What stopped the run wins, then outcomes in doubt, then failures."""
+    if report.audit_error is not None:
+        return AUDIT_FAILED
+    if report.halt is not None:
+        return _HALTS[report.halt.reason]
+    if report.stop_signal is not None:
+        return SIGNALLED + report.stop_signal
+    if report.summary.by_status[Status.UNKNOWN]:
+        return UNKNOWN
+    return OK if report.summary.is_good else NOT_ALL
+
+
+def of_error(error: BulkpauseError) -> int:
+    """The code of an error that ended the command before or outside a run."""
+    return next((code for kind, code in _ERRORS if isinstance(error, kind)), INTERNAL)
+
+
+def where(error: BaseException) -> str:
+    """The kind of an unexpected error and the line of our code it came from; not its text, which may hold secrets."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "bulkpause" in Path(frame.filename).parts]
+    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,176 @@
+"""`bulkpause pause` and `bulkpause resume`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulkpause.cli import confirm, exits
+from bulkpause.cli.options import config_options, load_settings, run_options, target_options
+from bulkpause.errors import SourceError, UsageError
+from bulkpause.models import Operation, Reject, SourceCounts
+
+if TYPE_CHECKING:
+    from bulkpause.manifest import Manifest
+    from bulkpause.run import Console
+    from bulkpause.rundir import Run
+    from bulkpause.settings import Settings
+    from bulkpause.sources import Source
+
+NAMED_ROWS = 5
+
+
+@click.command()
+@click.argument("source")
+@run_options
+@target_options
+@config_options
+def pause(source: str, **options: Any) -> int:
+    """Pause every report that SOURCE names: a CSV file, a plain list, JSON Lines, or - for stdin."""
+    return _operate(Operation.PAUSE, source, options)
+
+
+@click.command()
+@click.argument("source")
+@run_options
+@target_options
+@config_options
+def resume(source: str, **options: Any) -> int:
+    """Resume every report that SOURCE names: a CSV file, a plain list, JSON Lines, or - for stdin."""
+    return _operate(Operation.RESUME, source, options)
+
+
+def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
+    from bulkpause.sources import Format, open_source  # noqa: PLC0415 - keep --help quick
+
+    settings = load_settings(options).settings
+    form = None if options["form"] is None else Format(options["form"])
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    with ExitStack() as scope:
+        source = scope.enter_context(open_source(spec, form=form, column=options["column"], stdin=stdin))
+        if options["dry_run"]:
+            return _rehearse(operation, source, settings, options)
+        if options["sandbox"]:
+            settings = _in_sandbox(settings, scope)
+        settings.auth.decide_flow()
+        return asyncio.run(_run(operation, source, settings, options))
+
+
+def _rehearse(operation: Operation, source: Source, settings: Settings, options: dict[str, Any]) -> int:
+    """Read and check everything, send nothing, and show what would happen."""
+    from bulkpause.cli import render  # noqa: PLC0415
+
+    rejects: list[Reject] = []
+    for batch in source:
+        found = (row for row in batch if isinstance(row, Reject))
+        rejects.extend(islice(found, NAMED_ROWS - len(rejects)))
+    plan = render.Plan(
+        operation=operation,
+        source=source.name,
+        counts=source.counts,
+        rejects=rejects,
+        settings=settings,
+        is_sandbox=options["sandbox"],
+    )
+    render.show_plan(plan, as_json=options["as_json"])
+    return exits.BAD_SOURCE if options["strict"] and rejects else exits.OK
+
+
+async def _run(operation: Operation, source: Source, settings: Settings, options: dict[str, Any]) -> int:
+    from bulkpause.clock import SystemClock  # noqa: PLC0415
+    from bulkpause.manifest import Manifest  # noqa: PLC0415
+    from bulkpause.run import execute  # noqa: PLC0415
+    from bulkpause.rundir import discard, new_run  # noqa: PLC0415
+
+    clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
+    run = new_run(operation, settings, source_name=source.name, now=clock.now(), rng=rng, is_sandbox=options["sandbox"])
+    manifest = Manifest(run.directory / "manifest.csv")
+    try:
+        manifest.start(source, counts=lambda: source.counts)
+        counts = await manifest.filled() if source.is_finite or options["strict"] else None
+        if options["strict"]:
+            _refuse_invalid(manifest, name=source.name)
+        agreed = _ask(run, counts, options)
+    except (Exception, KeyboardInterrupt):
+        manifest.stop()
+        discard(run)
+        raise
+    if not agreed:
+        discard(run)
+        click.echo("Nothing was sent.", err=True)
+        return exits.NOT_ALL
+    report = await execute(run, manifest, _console(settings), clock=clock, rng=rng)
+    from bulkpause.cli import render  # noqa: PLC0415 - rich, when the work is done
+
+    render.show_report(report, as_json=options["as_json"])
+    return exits.of_report(report)
+
+
+def _ask(run: Run, counts: SourceCounts | None, options: dict[str, Any]) -> bool:
+    """Whether the operator wants this run; without a terminal, or for the sandbox, nothing is asked."""
+    accepted = None if counts is None else counts.accepted
+    if options["yes"] or run.is_sandbox or not confirm.is_wanted(accepted, above=run.settings.run.confirm_above):
+        return True
+    from bulkpause.cli import render  # noqa: PLC0415
+
+    question = render.question(run, accepted)
+    if options["no_input"]:
+        if sys.stderr.isatty():
+            raise UsageError(f"{question} Nothing was sent: --no-input forbids to ask. Add --yes to go ahead.")
+        return True
+    return confirm.ask(question) is not False
+
+
+def _refuse_invalid(manifest: Manifest, *, name: str) -> None:
+    """Raise SourceError, naming the first of them, if any row is invalid."""
+    from bulkpause.manifest import read_manifest  # noqa: PLC0415
+
+    count = manifest.counts.invalid
+    if not count:
+        return
+    rejects = (row for batch in read_manifest(manifest.path) for row in batch if isinstance(row, Reject))
+    named = "".join(f"\n  line {reject.row}: {reject.reason}: {reject.text}" for reject in islice(rejects, NAMED_ROWS))
+    rows = "1 row is" if count == 1 else f"{count:,} rows are"
+    raise SourceError(f"{name}: {rows} invalid, and --strict sends nothing then.{named}")
+
+
+def _console(settings: Settings) -> Console:
+    from bulkpause.logs import LazyLog, Redactor  # noqa: PLC0415
+    from bulkpause.run import Console  # noqa: PLC0415
+
+    auth, api = settings.auth, settings.api
+    secrets = (auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy)
+    redactor = Redactor(secret.reveal() for secret in secrets if secret is not None)
+    style = settings.run.progress
+    return Console(
+        progress=("bar" if sys.stderr.isatty() else "plain") if style == "auto" else style,
+        log=LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor),
+        say=lambda text: click.echo(text, err=True),
+    )
+
+
+def _in_sandbox(settings: Settings, scope: ExitStack) -> Settings:
+    """Start the emulated service on a thread of its own, and point everything at it."""
+    from bulkpause.sandbox import SandboxSettings, serve_in_thread  # noqa: PLC0415
+    from bulkpause.settings import Auth, Secret  # noqa: PLC0415
+
+    sandbox = scope.enter_context(serve_in_thread(SandboxSettings.demo()))
+    authority = sandbox.authority.removesuffix(f"/{sandbox.tenant_id}")
+    return replace(
+        settings,
+        api=replace(settings.api, base_url=sandbox.base_url, ca_file=sandbox.ca_file, proxy=None),
+        auth=Auth(
+            flow="client_secret",
+            tenant_id=sandbox.tenant_id,
+            client_id=sandbox.client_id,
+            client_secret=Secret(sandbox.client_secret),
+            authority=authority,
+        ),
+    )

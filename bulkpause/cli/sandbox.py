@@ -1,0 +1,102 @@
+"""`bulkpause sandbox`: the emulated Partner Center as a server, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from bulkpause.sandbox import Sandbox
+
+
+@click.command()
+@click.option(
+    "--reports", type=click.IntRange(0), default=100, show_default=True, help="How many reports the tenant has."
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed gives the same ids, secrets and faults."
+)
+@click.option("--latency", metavar="SPEC", help="Such as 50ms, 20ms..200ms.")
+@click.option("--rate-limit", metavar="SPEC", help="Such as 10/s or 600/min; beyond it 429 with Retry-After.")
+@click.option(
+    "--fault", "faults", metavar="SPEC", multiple=True, help="What goes wrong, repeatable; `--fault help` explains."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes any free port.")
+@click.option("--no-tls", is_flag=True, help="Plain HTTP; no sign-in, a ready token is printed.")
+@click.option(
+    "--journal", type=click.Path(dir_okay=False, path_type=Path), help="Write every request there, as JSON lines."
+)
+@click.option(
+    "--token-lifetime", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True, metavar="S"
+)
+@click.option(
+    "--casing", type=click.Choice(["camel", "pascal"]), default="camel", show_default=True, help="Of the reply's keys."
+)
+def sandbox(**options: Any) -> None:
+    """Serve an emulated Partner Center on loopback until Ctrl-C, and print how to use it."""
+    from bulkpause.sandbox import (  # noqa: PLC0415 - keep --help quick
+        FAULT_HELP,
+        Casing,
+        Sandbox,
+        SandboxSettings,
+        parse_fault,
+        parse_latency,
+        parse_rate_limit,
+    )
+
+    if "help" in options["faults"]:
+        click.echo(FAULT_HELP)
+        return
+    given: dict[str, Any] = {}
+    if options["latency"] is not None:
+        given["latency"] = _parsed(parse_latency, options["latency"], "--latency")
+    if options["rate_limit"] is not None:
+        given["rate_limit"] = _parsed(parse_rate_limit, options["rate_limit"], "--rate-limit")
+    settings = SandboxSettings(
+        reports=options["reports"],
+        seed=options["seed"],
+        faults=tuple(_parsed(parse_fault, text, "--fault") for text in options["faults"]),
+        port=options["port"],
+        tls=not options["no_tls"],
+        journal=options["journal"],
+        token_lifetime_s=options["token_lifetime"],
+        casing=Casing(options["casing"]),
+        **given,
+    )
+    asyncio.run(_serve(Sandbox(settings)))
+
+
+async def _serve(sandbox: Sandbox) -> None:
+    async with sandbox:
+        click.echo(_welcome(sandbox))
+        await asyncio.Event().wait()
+
+
+def _welcome(sandbox: Sandbox) -> str:
+    """Where it listens, and the environment to paste."""
+    variables = {"BULKPAUSE_API__BASE_URL": sandbox.base_url}
+    if sandbox.settings.tls:
+        variables |= {
+            "BULKPAUSE_API__CA_FILE": str(sandbox.ca_file),
+            "AZURE_AUTHORITY_HOST": sandbox.authority.removesuffix(f"/{sandbox.tenant_id}"),
+            "AZURE_TENANT_ID": sandbox.tenant_id,
+            "AZURE_CLIENT_ID": sandbox.client_id,
+            "AZURE_CLIENT_SECRET": sandbox.client_secret,
+        }
+    else:
+        variables["BULKPAUSE_TOKEN"] = sandbox.issue_token()
+    form = "$env:{} = '{}'" if os.name == "nt" else "export {}='{}'"
+    lines = [form.format(name, value) for name, value in variables.items()]
+    return "\n".join(["# The sandbox serves until Ctrl-C. In another terminal:", *lines, "bulkpause pause reports.csv"])
+
+
+def _parsed(parse: Callable[[str], Any], text: str, option: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None

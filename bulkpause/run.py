@@ -1,0 +1,245 @@
+"""One run from settings to files: the parts wired together around the engine, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bulkpause import __version__
+from bulkpause.audit import AuditLog
+from bulkpause.auth import TokenGate, Tokens
+from bulkpause.client import ClientSettings, ReportClient, warm_up
+from bulkpause.clock import Clock
+from bulkpause.engine import Engine, EngineSettings
+from bulkpause.errors import AuditCreateError, AuditError, SourceError
+from bulkpause.failed import write_failed
+from bulkpause.gates import HoldGate, RateGate, ReachGate
+from bulkpause.logs import LazyLog
+from bulkpause.manifest import Manifest
+from bulkpause.models import Notice, SourceCounts
+from bulkpause.progress import Progress, Snapshot, Style
+from bulkpause.record import RunRecord
+from bulkpause.retry import RetryPolicy
+from bulkpause.rundir import Run, RunReport, write_summary
+from bulkpause.settings import Settings, setting_values
+from bulkpause.signin import acquire_for
+from bulkpause.stopping import StopSignals
+from bulkpause.summary import RunSummary
+
+LOOKAHEAD_S: Final = 0.05
+"""How far ahead of its slot an intent may be written: enough to hide a disk's commit, little to be in doubt about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """How a run speaks to its operator."""
+
+    progress: Style
+    log: LazyLog
+    say: Callable[[str], None]
+    """Says a line at once."""
+
+
+async def execute(run: Run, manifest: Manifest, console: Console, *, clock: Clock, rng: random.Random) -> RunReport:
+    """Send one request per pinned id and record everything, whatever stops it.
+
+    Raises AuditCreateError before anything is sent; a ledger that fails later is in the report.
+    """
+    warm_up()
+    summary = RunSummary()
+    report = RunReport(run=run, started_at=clock.now(), finished_at=clock.now(), wall_s=0.0, summary=summary)
+    started_s = clock.monotonic_s()
+    async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock) as audit:
+        await _open_ledger(audit, run)
+        record = RunRecord(operation=run.operation, audit=audit, summary=summary, log=console.log)
+        try:
+            await _operate(run, manifest, console, record, report, clock=clock, rng=rng)
+        except (AuditError, ExceptionGroup) as error:
+            report.audit_error = _audit_error(error)
+        finally:
+            summary.duplicates = manifest.counts.duplicate
+            report.finished_at = clock.now()
+            report.wall_s = clock.monotonic_s() - started_s
+            await _close_ledger(audit, report)
+            write_summary(report)
+    return report
+
+
+async def _operate(
+    run: Run,
+    manifest: Manifest,
+    console: Console,
+    record: RunRecord,
+    report: RunReport,
+    *,
+    clock: Clock,
+    rng: random.Random,
+) -> None:
+    """The parts of one run, alive together."""
+    settings = run.settings
+    tokens = Tokens(
+        acquire_for(settings, clock=clock), clock, notify=record.notice, token_timeout_s=settings.auth.timeout_s
+    )
+    hold = HoldGate(cap_s=settings.retry.retry_after_cap_s, clock=clock, notify=record.notice)
+    reach = ReachGate(max_tries=settings.retry.max_tries)
+    token_gate = TokenGate(tokens)
+    rate = RateGate(per_s=settings.run.rate.per_s)
+    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock) as api:
+        engine = Engine(
+            engine_settings(run), api=api, gates=(hold, reach, token_gate, rate), record=record, clock=clock, rng=rng
+        )
+        progress = Progress(
+            console.progress,
+            title=run.operation.value,
+            snapshot=lambda: _snapshot(report.summary, engine, hold, manifest),
+            clock=clock,
+        )
+        signals = StopSignals(
+            engine,
+            say=console.say,
+            status=progress.status,
+            on_stop=lambda number: record.notice(Notice("stop_requested", {"signal": number})),
+        )
+        with signals:
+            async with asyncio.TaskGroup() as group:
+                companions = (
+                    group.create_task(progress.show()),
+                    group.create_task(asyncio.to_thread(console.log.prepare)),
+                    group.create_task(_note_source_end(manifest, record)),
+                )
+                await engine.run(manifest)
+                for companion in companions:
+                    companion.cancel()
+        report.stop_signal = signals.received
+        report.halt = engine.halted or token_gate.final()
+
+
+def _snapshot(summary: RunSummary, engine: Engine, hold: HoldGate, manifest: Manifest) -> Snapshot:
+    counts = manifest.counts
+    return Snapshot(
+        done=summary.done,
+        total=counts.accepted + counts.invalid if manifest.is_filled else None,
+        failed=summary.failed,
+        throttled=summary.throttled,
+        in_flight=engine.in_flight,
+        held_s=hold.held_s(),
+        stopping=engine.stopping,
+    )
+
+
+async def _note_source_end(manifest: Manifest, record: RunRecord) -> None:
+    """Once the source has ended, write down what it held: without this line the manifest may be a part only."""
+    try:
+        counts = await manifest.filled()
+    except SourceError:
+        return  # the engine meets the same error in the feed, and halts
+    record.notice(Notice("source_read", {**source_counts(counts), "manifest_sha256": manifest.sha256}))
+
+
+def source_counts(counts: SourceCounts) -> dict[str, int]:
+    """JSON form of the source's counts."""
+    return {
+        "read": counts.read,
+        "accepted": counts.accepted,
+        "duplicate": counts.duplicate,
+        "invalid": counts.invalid,
+    }
+
+
+def client_settings(settings: Settings) -> ClientSettings:
+    """What the HTTP client needs of the settings."""
+    api = settings.api
+    return ClientSettings(
+        base_url=api.base_url,
+        connections=settings.run.concurrency,
+        timeout_s=api.timeout_s,
+        connect_timeout_s=api.connect_timeout_s,
+        ca_file=api.ca_file,
+        proxy=None if api.proxy is None else api.proxy.reveal(),
+    )
+
+
+def engine_settings(run: Run) -> EngineSettings:
+    """What the engine needs of the settings."""
+    settings = run.settings
+    return EngineSettings(
+        operation=run.operation,
+        concurrency=settings.run.concurrency,
+        lookahead=max(2, math.ceil(settings.run.rate.per_s * LOOKAHEAD_S)),
+        drain_timeout_s=settings.run.drain_timeout_s,
+        retry=RetryPolicy(
+            max_tries=settings.retry.max_tries,
+            deadline_s=settings.retry.deadline_s,
+            backoff_base_s=settings.retry.backoff_base_s,
+            backoff_cap_s=settings.retry.backoff_cap_s,
+        ),
+    )
+
+
+async def _open_ledger(audit: AuditLog, run: Run) -> None:
+    """The first line, durable before anything else is done; a disk that cannot take it is found here."""
+    try:
+        audit.write(
+            "run_started",
+            {
+                "operation": run.operation.value,
+                "tenant_id": run.settings.auth.tenant_id,
+                "target": run.settings.api.base_url,
+                "sandbox": run.is_sandbox,
+                "source": run.source_name,
+                "settings_sha256": settings_digest(run.settings),
+                "version": __version__,
+            },
+        )
+        await audit.durable()
+    except AuditError as error:
+        raise AuditCreateError(str(error)) from None
+
+
+def settings_digest(settings: Settings) -> str:
+    """SHA-256 over every setting with secrets masked: two runs with the same digest were told the same."""
+    text = "\n".join(f"{key}={value}" for key, value in setting_values(settings).items())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _close_ledger(audit: AuditLog, report: RunReport) -> None:
+    """The last line, unless the ledger has failed; if it fails now, that is what stopped the run."""
+    try:
+        if report.audit_error is None:
+            await audit.durable()
+        _write_failed(report)
+        if report.audit_error is None:
+            audit.write("run_finished", {"summary": report.to_dict()})
+            await audit.durable()
+    except AuditError as error:
+        report.audit_error = error
+
+
+def _write_failed(report: RunReport) -> None:
+    """`failed.csv` from the ledger, where there is something to do again; if that fails the report says so."""
+    if not report.summary.failed:
+        return
+    target = report.run.directory / "failed.csv"
+    try:
+        written = write_failed(report.run.audit_file, target)
+    except (OSError, ValueError) as error:
+        report.warnings.append(f"cannot write {target}: {error}.")
+        return
+    report.failed_file = target if written else None
+
+
+def _audit_error(error: AuditError | ExceptionGroup[Exception]) -> AuditError:
+    """The failed write behind `error`; anything else in the group is our bug and is raised on."""
+    if isinstance(error, AuditError):
+        return error
+    if error.split(AuditError)[1] is not None:
+        raise error
+    leaf: Exception = error
+    while isinstance(leaf, ExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf if isinstance(leaf, AuditError) else AuditError(str(leaf))

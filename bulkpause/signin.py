@@ -1,0 +1,68 @@
+"""Which of auth's flows the settings ask for."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from bulkpause.auth import (
+    Acquire,
+    EntraApp,
+    client_certificate,
+    client_secret,
+    token_from_command,
+    token_from_environment,
+    token_from_file,
+)
+from bulkpause.clock import Clock
+from bulkpause.errors import ConfigError
+from bulkpause.settings import Auth, Settings
+
+T = TypeVar("T")
+
+MICROSOFT_DOMAINS = (".microsoftonline.com", ".microsoftonline.us", ".microsoftonline.cn")
+
+
+def acquire_for(settings: Settings, *, clock: Clock) -> Acquire:
+    """The way to a token that `settings.auth` describes. Raises ConfigError if credentials are missing."""
+    auth = settings.auth
+    match auth.decide_flow():
+        case "token":
+            return _ready_token(auth, clock=clock)
+        case "client_secret":
+            secret = _given(auth.client_secret, "auth.client_secret")
+            return client_secret(_app(settings), secret.reveal(), clock=clock)
+        case "certificate":
+            file = _given(auth.certificate_file, "auth.certificate_file")
+            passphrase = None if auth.certificate_passphrase is None else auth.certificate_passphrase.reveal()
+            return client_certificate(_app(settings), file, passphrase=passphrase, clock=clock)
+
+
+def _ready_token(auth: Auth, *, clock: Clock) -> Acquire:
+    if auth.token is not None:
+        return token_from_environment(auth.token.reveal(), name="BULKPAUSE_TOKEN", clock=clock)
+    if auth.token_file is not None:
+        return token_from_file(auth.token_file, clock=clock)
+    command = _given(auth.token_command, "auth.token_command")
+    return token_from_command(command, timeout_s=auth.timeout_s, clock=clock)
+
+
+def _app(settings: Settings) -> EntraApp:
+    auth, api = settings.auth, settings.api
+    host = urlsplit(auth.authority).hostname or ""
+    return EntraApp(
+        tenant_id=_given(auth.tenant_id, "auth.tenant_id"),
+        client_id=_given(auth.client_id, "auth.client_id"),
+        authority=auth.authority,
+        scope=auth.scope,
+        instance_discovery=host.endswith(MICROSOFT_DOMAINS),
+        ca_file=api.ca_file,
+        proxy=None if api.proxy is None else api.proxy.reveal(),
+        timeout_s=auth.timeout_s,
+    )
+
+
+def _given(value: T | None, key: str) -> T:
+    if value is None:
+        raise ConfigError(f"{key} is not set.")
+    return value
