@@ -306,15 +306,17 @@ async def test_a_certificate_signs_in_from_pem_and_pfx_locked_or_not(
         assert isinstance(token, Token)
 
 
-async def test_a_certificate_that_was_replaced_is_read_again_after_a_failure(
-    tmp_path: Path, key: rsa.RSAPrivateKey
-) -> None:
+async def test_a_certificate_is_read_once_and_again_after_a_refusal(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
     file = tmp_path / "certificate.pem"
-    file.write_bytes(pem(key, certify(key, days=-1)))
-    async with sandbox() as running:
+    file.write_bytes(pem(key, certify(key)))
+    async with sandbox("invalid-client*1@token") as running:
         acquire = client_certificate(app_of(running), file, clock=CLOCK)
-        assert isinstance(await outcome_of(acquire), AuthError)
+        assert "AADSTS7000215" in str(await outcome_of(acquire))
+        file.write_bytes(pem(key, certify(key, days=-1)))
+        assert "expired" in str(await outcome_of(acquire))
         file.write_bytes(pem(key, certify(key)))
+        assert isinstance(await outcome_of(acquire), Token)
+        file.unlink()
         assert isinstance(await outcome_of(acquire), Token)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,8 +163,15 @@ def test_a_command_that_hangs_is_ended_by_its_timeout() -> None:
         token_from_command(hanging, timeout_s=0.2, clock=CLOCK)()
 
 
-def test_a_command_reads_no_stdin() -> None:
-    acquire = token_from_command(
-        [sys.executable, "-c", "import sys; print('t', len(sys.stdin.read()), sep='')"], timeout_s=30, clock=CLOCK
-    )
-    assert acquire().value == "t0"
+def test_a_command_reads_no_stdin(tmp_path: Path) -> None:
+    ids = tmp_path / "ids.csv"
+    ids.write_text("the ids that bulkpause itself reads from stdin")
+    script = "import sys; print('t', len(sys.stdin.read()), sep='')"
+    saved = os.dup(0)
+    try:
+        with ids.open() as stdin:
+            os.dup2(stdin.fileno(), 0)
+            assert token_from_command([sys.executable, "-c", script], timeout_s=30, clock=CLOCK)().value == "t0"
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)

@@ -286,14 +286,16 @@ def test_a_hanging_thread_holds_up_neither_the_loop_nor_the_exit() -> None:
         ended.set()
         return a_token(60)
 
-    async def leave() -> None:
+    async def leave() -> list[bool]:
         in_daemon_thread(acquire)
-        assert all(thread.daemon for thread in threading.enumerate() if thread.name == "bulkpause-token")
+        return [thread.daemon for thread in threading.enumerate() if thread.name == "bulkpause-token"]
 
-    asyncio.run(leave())
-    assert not ended.is_set()
+    daemons = asyncio.run(leave())
+    ended_early = ended.is_set()
     released.set()
     assert ended.wait(5)
+    assert not ended_early
+    assert daemons == [True]
 
 
 FAILURES = st.sampled_from(
