@@ -12,6 +12,11 @@ ABANDONED: Final = Reply(Verdict.UNANSWERED, error="abandoned in flight")
 """What stands for the reply to an attempt that left and was not waited for."""
 
 
+_GUID_FIXED: Final = 0x4000_8000 << 48
+_GUID_FREE: Final = ~(0xF000_C000 << 48)
+"""Version and variant of a random UUID, and the bits around them."""
+
+
 class Job:
     """One id in a worker's hands."""
 
@@ -72,6 +77,5 @@ def invalid(reject: Reject) -> Outcome:
 
 def guid(rng: random.Random) -> str:
     """A random UUID (RFC 9562, version 4) in a third of uuid4's time, reproducible under a seed."""
-    digits = f"{rng.getrandbits(128):032x}"
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    digits = f"{rng.getrandbits(128) & _GUID_FREE | _GUID_FIXED:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

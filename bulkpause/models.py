@@ -1,11 +1,14 @@
-"""The nouns every other module speaks in: frozen values and closed enums, standard library only."""
+"""The nouns every other module speaks in: frozen values and closed enums, standard library only.
+
+What is made for every request is a NamedTuple, at a third of the price of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 ReportId = NewType("ReportId", str)
 """A canonical report id: a lower-case UUID with dashes. Only `ids.parse_report_id` makes one."""
@@ -87,8 +90,7 @@ class HaltReason(StrEnum):
     SOURCE_FAILED = "source_failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One accepted, canonical, first-seen report id and the line of the source it stood on."""
 
     report_id: ReportId
@@ -118,8 +120,7 @@ class SourceCounts:
         return self.accepted + self.duplicate + self.invalid
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What the far side said to one attempt, judged by `replies.judge`, or why it said nothing."""
 
     verdict: Verdict
@@ -141,8 +142,7 @@ class Wire:
     """0 if the connection was never made, 2 if aiohttp re-sent the request silently."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One HTTP exchange, numbered from 1 per report id."""
 
     number: int
@@ -153,8 +153,7 @@ class Attempt:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The single end of one row of the source."""
 
     status: Status

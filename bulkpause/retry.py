@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from bulkpause.models import Attempt, Status, Verdict
 
@@ -27,15 +27,13 @@ class RetryPolicy:
     backoff_cap_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """Try again, not sooner than `delay_s` seconds from now."""
 
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """This report id has ended."""
 
     status: Status

@@ -199,6 +199,6 @@ class RunSummary:
         """The group of failures that differ only in ids and numbers; its reason is the first one's words."""
         key = (status, status_code, _VARYING.sub("#", reason))
         if len(self.failures) >= REASON_LIMIT and key not in self.failures:
-            reason = "other reasons; see the audit log"
+            status_code, reason = None, "other reasons; see the audit log"
             key = (status, status_code, reason)
         return self.failures.setdefault(key, Failure(status, status_code, reason))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -26,6 +26,7 @@ class Highest(random.Random):
     """Draws the upper end of every range, so that a delay can be told exactly."""
 
     def uniform(self, a: float, b: float) -> float:
+        """`b`."""
         return b
 
 
@@ -95,7 +96,7 @@ def test_the_backoff_ceiling_doubles_from_the_base_to_the_cap() -> None:
 
 
 def test_full_jitter_is_uniform_from_zero_to_the_ceiling() -> None:
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311 - jitter, not a secret
     draws = [backoff_s(POLICY, 3, rng) for _ in range(8000)]
     assert all(0 <= draw <= 2 for draw in draws)
     eighths = [sum(part / 4 <= draw < (part + 1) / 4 for draw in draws) for part in range(8)]
@@ -173,6 +174,7 @@ ATTEMPTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     attempts=ATTEMPTS,
     elapsed_s=st.floats(0, 2000),
@@ -189,7 +191,7 @@ def test_whatever_came_before_a_retry_keeps_every_limit_and_a_stop_tells_no_lie(
     attempts: list[Attempt], elapsed_s: float, policy: RetryPolicy, seed: int
 ) -> None:
     last = attempts[-1].reply
-    match decide(policy, attempts, elapsed_s=elapsed_s, rng=random.Random(seed)):
+    match decide(policy, attempts, elapsed_s=elapsed_s, rng=random.Random(seed)):  # noqa: S311 - jitter
         case Retry(delay_s):
             assert last.verdict in {*HEALING, Verdict.UNAUTHORISED}
             assert len(attempts) < policy.max_tries
@@ -266,6 +268,7 @@ def test_a_date_is_read_against_the_servers_own_clock() -> None:
     assert asked(Retry_After=until, Date="yesterday") == 3 * 3600 + 10.0
 
 
+@settings(deadline=None)
 @given(
     text=st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} Mar \d{1,6} \d\d:\d\d:\d\d [+-]?\d{1,20}"), date=st.text()
 )
@@ -274,6 +277,7 @@ def test_no_text_makes_the_header_rules_raise_or_ask_for_a_senseless_wait(text: 
     assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
 
 
+@settings(deadline=None)
 @given(wait=st.integers(0, 10**9), skew=st.integers(-(10**8), 10**8))
 def test_seconds_and_date_of_the_same_wait_agree_whatever_this_sides_clock_says(wait: int, skew: int) -> None:
     server = NOW + timedelta(seconds=skew)
