@@ -42,12 +42,15 @@ class AuditLog:
         self._committing: list[asyncio.Future[None]] | None = None
         self._timer: asyncio.Handle | None = None
         self._failure: str | None = None
+        self._has_told = False
+        """Whether somebody was told of the failure."""
         self._batches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     async def __aenter__(self) -> Self:
         """Create the file and its writing thread; AuditCreateError if it exists, is in use or cannot be made."""
         self._loop = asyncio.get_running_loop()
         try:
+            self.path.parent.stat()  # the lock would make a missing directory, and a typo a success
             self._lock.acquire(timeout=0)
         except Timeout:
             raise AuditCreateError(
@@ -67,15 +70,14 @@ class AuditLog:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Make the rest durable and close; raises AuditError if that fails, unless another error is on its way."""
+        """Make the rest durable and close; raises AuditError unless that was raised, or another error came, before."""
         try:
-            await self.durable()
+            if not self._has_told:
+                await self.durable()
         except AuditError:
             if error is None:
                 raise
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
             if self._buffer and self._failure is None:  # the wait above was cancelled: no line is lost for that
                 self._batches.put(b"".join(self._buffer))
                 self._buffer.clear()
@@ -89,16 +91,17 @@ class AuditLog:
     def check(self) -> None:
         """Raise AuditError if a line is known to be lost."""
         if self._failure is not None:
+            self._has_told = True
             raise AuditError(self._failure)
 
     def write(self, event: str, fields: Mapping[str, Any]) -> None:
         """Queue one line; it is durable after the next `durable`, or soon by itself."""
         self.check()
-        # Not orjson's own: that leaves a whole second without its microseconds, and such a line sorts behind its peers.
-        at = self._clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
-        line = {"schema": SCHEMA, "run_id": self._run_id, "seq": self._seq + 1, "at": at, "event": event}
-        line.update(fields)
-        self._buffer.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        now = self._clock.now()
+        # orjson leaves out microseconds that are zero; such a line would sort behind its whole second.
+        at = now if now.microsecond else f"{now:%Y-%m-%dT%H:%M:%S}.000000Z"
+        line = {"schema": SCHEMA, "run_id": self._run_id, "seq": self._seq + 1, "at": at, "event": event, **fields}
+        self._buffer.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
         self._seq += 1
         if self._timer is None and self._committing is None:
             self._timer = self._loop.call_later(LINGER_S, self._commit)
@@ -106,15 +109,18 @@ class AuditLog:
     async def durable(self) -> None:
         """Wait until every line written so far is on the disk. Raises AuditError if it cannot be."""
         self.check()
-        if not self._buffer and self._committing is None:
-            return
         waiter = self._loop.create_future()
-        self._waiters.append(waiter)
-        if self._committing is None and len(self._waiters) == 1:
-            if self._timer is not None:
-                self._timer.cancel()
-            # Not at once: whatever else this pass of the loop brings shares the commit.
-            self._timer = self._loop.call_soon(self._commit)
+        if self._buffer:
+            self._waiters.append(waiter)
+            if self._committing is None and len(self._waiters) == 1:
+                if self._timer is not None:
+                    self._timer.cancel()
+                # Not at once: whatever else this pass of the loop brings shares the commit.
+                self._timer = self._loop.call_soon(self._commit)
+        elif self._committing is not None:
+            self._committing.append(waiter)
+        else:
+            return
         await waiter
         self.check()
 

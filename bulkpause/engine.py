@@ -135,11 +135,11 @@ class Engine:
                     self._batch.extend(batch)
                     while self._batch:
                         row = self._batch[0]
-                        if isinstance(row, Entry) and not self._stopped.is_set():
-                            await self._queue.put(row)
-                            self._batch.popleft()
-                        else:
-                            self._end_unsent(self._batch.popleft())
+                        if isinstance(row, Entry):
+                            await self._queue.put(row)  # in the batch until it is in the queue, for _end_leftovers
+                        self._batch.popleft()
+                        if isinstance(row, Reject):
+                            self._record.outcome(invalid(row))
                     await self._record.durable()
             except SourceError as error:
                 self.halt(Halt(HaltReason.SOURCE_FAILED, str(error)))
@@ -186,8 +186,7 @@ class Engine:
                 return
             self._record.check()
             attempt = await self._send(job, number, request_id=request_id, correlation_id=correlation_id)
-            elapsed_s = self._clock.monotonic_s() - job.started_s
-            decision = decide(self._settings.retry, job.attempts, elapsed_s=elapsed_s, rng=self._rng)
+            decision = decide(self._settings.retry, job.attempts, elapsed_s=job.elapsed_ms / 1000, rng=self._rng)
             if isinstance(decision, Stop):
                 job.status = decision.status
             for gate in self._gates:
@@ -211,13 +210,17 @@ class Engine:
         while True:
             for gate in self._gates:
                 await gate.admit()
-            if all(gate.is_open() for gate in self._gates):
+            for gate in self._gates:
+                if not gate.is_open():
+                    break
+            else:
                 return
 
     def _is_late(self, job: Job) -> bool:
         """Whether the wait for the gates has outlasted the id's deadline."""
-        elapsed_s = self._clock.monotonic_s() - job.started_s
-        return bool(job.attempts) and elapsed_s > self._settings.retry.deadline_s
+        if not job.attempts:
+            return False
+        return self._clock.monotonic_s() - job.started_s > self._settings.retry.deadline_s
 
     async def _send(self, job: Job, number: int, *, request_id: str, correlation_id: str) -> Attempt:
         started_s = self._clock.monotonic_s()
@@ -277,7 +280,7 @@ class _Seat:
 
     def rouse(self) -> None:
         """End whatever this worker waits for; not later, or it might send in the meantime."""
-        if self.task is not None and self.task is not asyncio.current_task() and not self._roused:
+        if self.task is not None and not self._roused:
             self._roused = True
             self.task.cancel()
 

@@ -15,7 +15,7 @@ COLUMNS: Final = ("report_id", "status", "status_code", "reason", "row")
 def write_failed(audit_file: Path, target: Path) -> int:
     """Write one row per report that did not succeed, never-sent ones included, and return how many.
 
-    Raises OSError if the ledger cannot be read or the file not be written.
+    Raises OSError if the ledger cannot be read or the file not be written, ValueError if a line of it is damaged.
     """
     written = 0
     target.touch(mode=0o600)

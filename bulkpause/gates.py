@@ -13,6 +13,7 @@ from bulkpause.models import Attempt, Halt, HaltReason, Notice, ReportId, Verdic
 
 FIRST_BARE_HOLD_S: Final = 1.0
 LONGEST_BARE_HOLD_S: Final = 60.0
+NO_HOLD: Final = float("-inf")
 
 
 class RateGate:
@@ -43,7 +44,8 @@ class RateGate:
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> None:
         """Charge what left beyond the one request the slot was for."""
-        self._owed += max(0, attempt.sent - 1)
+        if attempt.sent > 1:
+            self._owed += attempt.sent - 1
 
 
 class HoldGate:
@@ -58,20 +60,22 @@ class HoldGate:
         self._cap_s = cap_s
         self._clock = clock
         self._notify = notify
-        self._until_s = float("-inf")
+        self._until_s = NO_HOLD
         self._bare_hold_s = FIRST_BARE_HOLD_S
 
     async def admit(self) -> None:
         """Wait for the end of the hold, which may move away meanwhile."""
-        while (wait_s := self._until_s - self._clock.monotonic_s()) > 0:
+        while (wait_s := self.held_s()) > 0:
             await self._clock.sleep(wait_s)
 
     def is_open(self) -> bool:
         """Whether no hold has begun since."""
-        return self._clock.monotonic_s() >= self._until_s
+        return self.held_s() == 0
 
     def held_s(self) -> float:
         """Seconds until the hold ends; zero when there is none."""
+        if self._until_s == NO_HOLD:  # nearly always, and every attempt asks three times
+            return 0.0
         return max(0.0, self._until_s - self._clock.monotonic_s())
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:

@@ -119,9 +119,8 @@ class FakeApi:
 
 @dataclass(slots=True)
 class FakeRecord:
-    """A Record in memory; `intent` first runs `before_intent`, where a test can fail or wait."""
+    """A Record in memory."""
 
-    before_intent: Callable[[Entry], Awaitable[None]] | None = None
     intents: list[tuple[ReportId, int]] = field(default_factory=list)
     retries: list[tuple[ReportId, float]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -129,8 +128,6 @@ class FakeRecord:
 
     async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
         """Remember it."""
-        if self.before_intent is not None:
-            await self.before_intent(entry)
         self.intents.append((entry.report_id, number))
 
     def retried(self, entry: Entry, attempt: Attempt, *, delay_s: float) -> None:

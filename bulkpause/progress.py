@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, TextIO
+from typing import Final, Literal, Self, TextIO
 
 from bulkpause.clock import Clock
 
@@ -21,7 +21,7 @@ RATE_WINDOW_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The run at one moment, as counted by its parts."""
+    """The run at one moment, as counted by its parts; rows without a report id do not count."""
 
     done: int
     total: int | None
@@ -52,13 +52,21 @@ class Pace:
 
 def line(snapshot: Snapshot, *, per_s: float) -> str:
     """One status line in words."""
-    total = "" if snapshot.total is None else f" of {snapshot.total:,}"
-    parts = [f"{snapshot.done:,}{total} done", f"{per_s:.1f}/s", eta(snapshot, per_s=per_s)]
-    parts += [f"{snapshot.failed:,} failed"] if snapshot.failed else []
-    parts += [f"{snapshot.throttled:,} throttled (429)"] if snapshot.throttled else []
-    parts += [f"held for {snapshot.held_s:.0f} s more, as the service asks"] if snapshot.held_s >= 1 else []
-    parts += [f"stopping, {snapshot.in_flight} in flight"] if snapshot.stopping else []
+    parts = [count(snapshot), f"{per_s:.1f}/s", eta(snapshot, per_s=per_s), *remarks(snapshot)]
     return ", ".join(part for part in parts if part)
+
+
+def count(snapshot: Snapshot) -> str:
+    """How many reports have ended, of how many if that is known."""
+    return f"{snapshot.done:,} done" if snapshot.total is None else f"{snapshot.done:,} of {snapshot.total:,} done"
+
+
+def remarks(snapshot: Snapshot) -> list[str]:
+    """What is worth a look, and nothing while all is well."""
+    found = [f"stopping, {snapshot.in_flight:,} in flight"] if snapshot.stopping else []
+    found += [f"held for {duration(snapshot.held_s)} more"] if snapshot.held_s else []
+    found += [f"{snapshot.failed:,} failed"] if snapshot.failed else []
+    return found + ([f"{snapshot.throttled:,} throttled (429)"] if snapshot.throttled else [])
 
 
 def eta(snapshot: Snapshot, *, per_s: float) -> str:
@@ -69,10 +77,12 @@ def eta(snapshot: Snapshot, *, per_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 60:  # noqa: PLR2004 - a minute has sixty seconds
-        return f"{seconds:.0f} s"
+    """`4.2 s`, `42 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 9.95:  # noqa: PLR2004 - what rounds to less than ten shows a tenth
+        return f"{seconds:.1f} s"
     minutes, rest_s = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest_s} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest_s} s"
 
@@ -81,13 +91,13 @@ class Progress:
     """Shows snapshots until cancelled. Reads counters ten times a second at most, so it costs the run nothing."""
 
     def __init__(
-        self, style: Style, *, title: str, snapshot: Callable[[], Snapshot], clock: Clock, stream: TextIO = sys.stderr
+        self, style: Style, *, title: str, snapshot: Callable[[], Snapshot], clock: Clock, stream: TextIO | None = None
     ) -> None:
         self._style = style
         self._title = title
         self._snapshot = snapshot
         self._clock = clock
-        self._stream = stream
+        self._stream = sys.stderr if stream is None else stream
         self._pace = Pace(clock)
 
     async def show(self) -> None:
@@ -96,7 +106,7 @@ class Progress:
             return
         bar: AbstractContextManager[_Bar | None] = nullcontext()
         if self._style == "bar":
-            bar = await asyncio.to_thread(_Bar, self._title)  # imports rich, which would hold the loop
+            bar = await asyncio.to_thread(_Bar, self._title, self._stream)  # imports rich, which would hold the loop
         try:
             with bar as shown:
                 await self._keep_drawing(shown)
@@ -126,31 +136,35 @@ class Progress:
 
 
 class _Bar:
-    """rich's progress bar with the run's own columns; rich is imported here, 55 ms, only when there is a terminal."""
+    """Two lines that rich redraws: the bar with its numbers, and what is worth a look. Importing rich costs 55 ms."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, stream: TextIO) -> None:
         from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
 
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[words]}"),
-            console=Console(stderr=True),
-            auto_refresh=False,
-            expand=True,
-        )
-        self._task: Any = self._bar.add_task(title, total=None, words="")
+        self._title = title
+        self._bar, self._table = ProgressBar, Table
+        self._live = Live(console=Console(file=stream, highlight=False), auto_refresh=False)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        self._live.stop()
 
     def draw(self, snapshot: Snapshot, *, per_s: float) -> None:
-        self._bar.update(
-            self._task, total=snapshot.total, completed=snapshot.done, words=line(snapshot, per_s=per_s), refresh=True
-        )
+        numbers = self._table.grid(padding=(0, 1), expand=True)
+        numbers.add_column(no_wrap=True)
+        numbers.add_column(ratio=1)
+        for _ in range(2):
+            numbers.add_column(no_wrap=True, justify="right")
+        bar = self._bar(total=snapshot.total, completed=snapshot.done, pulse=snapshot.total is None, complete_style="cyan")
+        numbers.add_row(self._title, bar, count(snapshot), eta(snapshot, per_s=per_s))
+        lines = self._table.grid(expand=True)
+        lines.add_column(no_wrap=True)
+        lines.add_row(numbers)
+        lines.add_row(f"{' ' * len(self._title)} {', '.join([f'{per_s:.1f}/s', *remarks(snapshot)])}", style="dim")
+        self._live.update(lines, refresh=True)

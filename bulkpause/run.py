@@ -7,7 +7,8 @@ import hashlib
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bulkpause import __version__
@@ -16,12 +17,12 @@ from bulkpause.auth import TokenGate, Tokens
 from bulkpause.client import ClientSettings, ReportClient, warm_up
 from bulkpause.clock import Clock
 from bulkpause.engine import Engine, EngineSettings
-from bulkpause.errors import AuditCreateError, AuditError, SourceError
+from bulkpause.errors import AuditCreateError, AuditError, BulkpauseError, SourceError
 from bulkpause.failed import write_failed
 from bulkpause.gates import HoldGate, RateGate, ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
-from bulkpause.models import Notice, SourceCounts
+from bulkpause.models import HaltReason, Notice, SourceCounts, Status
 from bulkpause.progress import Progress, Snapshot, Style
 from bulkpause.record import RunRecord
 from bulkpause.retry import RetryPolicy
@@ -33,6 +34,9 @@ from bulkpause.summary import RunSummary
 
 LOOKAHEAD_S: Final = 0.05
 """How far ahead of its slot an intent may be written: enough to hide a disk's commit, little to be in doubt about."""
+
+LOG_READY_S: Final = 1.0
+"""When structlog is imported in any case: after the first PUTs, which that would hold up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +52,29 @@ class Console:
 async def execute(run: Run, manifest: Manifest, console: Console, *, clock: Clock, rng: random.Random) -> RunReport:
     """Send one request per pinned id and record everything, whatever stops it.
 
-    Raises AuditCreateError before anything is sent; a ledger that fails later is in the report.
+    Raises AuditCreateError or ConfigError before anything is sent; a ledger that fails later is in the report.
     """
     warm_up()
-    summary = RunSummary()
-    report = RunReport(run=run, started_at=clock.now(), finished_at=clock.now(), wall_s=0.0, summary=summary)
+    now = clock.now()
+    report = RunReport(run=run, started_at=now, finished_at=now, wall_s=0.0, summary=RunSummary())
     started_s = clock.monotonic_s()
-    async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock) as audit:
-        await _open_ledger(audit, run)
-        record = RunRecord(operation=run.operation, audit=audit, summary=summary, log=console.log)
-        try:
-            await _operate(run, manifest, console, record, report, clock=clock, rng=rng)
-        except (AuditError, ExceptionGroup) as error:
-            report.audit_error = _audit_error(error)
-        finally:
-            summary.duplicates = manifest.counts.duplicate
-            report.finished_at = clock.now()
-            report.wall_s = clock.monotonic_s() - started_s
-            await _close_ledger(audit, report)
-            write_summary(report)
+    with StopSignals(say=console.say) as signals:
+        async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock) as audit:
+            await _open_ledger(audit, run)
+            try:
+                await _operate(run, manifest, console, audit, report, signals=signals, clock=clock, rng=rng)
+            except Exception as error:
+                report.audit_error = _audit_error(error)
+                if report.audit_error is None:
+                    report.crash = str(error) if isinstance(error, BulkpauseError) else type(error).__name__
+                    raise
+            finally:
+                report.summary.duplicates = manifest.counts.duplicate
+                report.finished_at = clock.now()
+                report.wall_s = clock.monotonic_s() - started_s
+                _note_unread(report)
+                await _close_ledger(audit, report)
+                write_summary(report)
     return report
 
 
@@ -74,14 +82,16 @@ async def _operate(
     run: Run,
     manifest: Manifest,
     console: Console,
-    record: RunRecord,
+    audit: AuditLog,
     report: RunReport,
     *,
+    signals: StopSignals,
     clock: Clock,
     rng: random.Random,
 ) -> None:
     """The parts of one run, alive together."""
-    settings = run.settings
+    settings, redactor = run.settings, console.log.redactor
+    record = RunRecord(operation=run.operation, audit=audit, summary=report.summary, log=console.log, redactor=redactor)
     tokens = Tokens(
         acquire_for(settings, clock=clock), clock, notify=record.notice, token_timeout_s=settings.auth.timeout_s
     )
@@ -99,32 +109,41 @@ async def _operate(
             snapshot=lambda: _snapshot(report.summary, engine, hold, manifest),
             clock=clock,
         )
-        signals = StopSignals(
-            engine,
-            say=console.say,
-            status=progress.status,
-            on_stop=lambda number: record.notice(Notice("stop_requested", {"signal": number})),
-        )
-        with signals:
+
+        def note_stop(number: int) -> None:
+            with suppress(AuditError):  # the engine meets the same error, and the run ends by that
+                record.notice(Notice("stop_requested", {"signal": number}))
+
+        with signals.steering(engine, status=progress.status, on_stop=note_stop):
             async with asyncio.TaskGroup() as group:
+                source_end = group.create_task(_note_source_end(manifest, engine, record, report))
                 companions = (
                     group.create_task(progress.show()),
-                    group.create_task(asyncio.to_thread(console.log.prepare)),
-                    group.create_task(_note_source_end(manifest, record)),
+                    group.create_task(_ready_log(console.log, clock)),
                 )
                 await engine.run(manifest)
+                if engine.stopping:
+                    source_end.cancel()
                 for companion in companions:
                     companion.cancel()
         report.stop_signal = signals.received
-        report.halt = engine.halted or token_gate.final()
+        halt = engine.halted or (token_gate.final() if report.stop_signal is None else None)
+        report.halt = halt and replace(halt, message=redactor.text(halt.message))
+        report.crash = None
+
+
+async def _ready_log(log: LazyLog, clock: Clock) -> None:
+    """Import what the log needs in a thread, before a line of it would hold up the event loop."""
+    await clock.sleep(LOG_READY_S)
+    await asyncio.to_thread(log.prepare)
 
 
 def _snapshot(summary: RunSummary, engine: Engine, hold: HoldGate, manifest: Manifest) -> Snapshot:
-    counts = manifest.counts
+    invalid = summary.by_status[Status.INVALID]
     return Snapshot(
-        done=summary.done,
-        total=counts.accepted + counts.invalid if manifest.is_filled else None,
-        failed=summary.failed,
+        done=summary.done - invalid,
+        total=manifest.counts.accepted if manifest.is_filled else None,
+        failed=summary.failed - invalid,
         throttled=summary.throttled,
         in_flight=engine.in_flight,
         held_s=hold.held_s(),
@@ -132,13 +151,15 @@ def _snapshot(summary: RunSummary, engine: Engine, hold: HoldGate, manifest: Man
     )
 
 
-async def _note_source_end(manifest: Manifest, record: RunRecord) -> None:
+async def _note_source_end(manifest: Manifest, engine: Engine, record: RunRecord, report: RunReport) -> None:
     """Once the source has ended, write down what it held: without this line the manifest may be a part only."""
     try:
         counts = await manifest.filled()
     except SourceError:
         return  # the engine meets the same error in the feed, and halts
-    record.notice(Notice("source_read", {**source_counts(counts), "manifest_sha256": manifest.sha256}))
+    if not engine.stopping:  # a stop ends the manifest too, wherever the source may be
+        report.source_has_ended = True
+        record.notice(Notice("source_read", {**source_counts(counts), "manifest_sha256": manifest.sha256}))
 
 
 def source_counts(counts: SourceCounts) -> dict[str, int]:
@@ -207,13 +228,20 @@ def settings_digest(settings: Settings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _note_unread(report: RunReport) -> None:
+    """Say so if the source may hold more than this run has read: no file of it names the rest."""
+    failed = report.halt is not None and report.halt.reason is HaltReason.SOURCE_FAILED  # says so itself
+    if not report.source_has_ended and not failed:
+        rows = report.summary.done + report.summary.duplicates
+        report.warnings.append(f"the source was read up to its row {rows:,} only; give it again for the rest.")
+
+
 async def _close_ledger(audit: AuditLog, report: RunReport) -> None:
     """The last line, unless the ledger has failed; if it fails now, that is what stopped the run."""
     try:
         if report.audit_error is None:
             await audit.durable()
-        _write_failed(report)
-        if report.audit_error is None:
+            _write_failed(report)
             audit.write("run_finished", {"summary": report.to_dict()})
             await audit.durable()
     except AuditError as error:
@@ -222,24 +250,24 @@ async def _close_ledger(audit: AuditLog, report: RunReport) -> None:
 
 def _write_failed(report: RunReport) -> None:
     """`failed.csv` from the ledger, where there is something to do again; if that fails the report says so."""
-    if not report.summary.failed:
+    summary = report.summary
+    if report.audit_error is not None or summary.failed == summary.by_status[Status.INVALID]:
         return
     target = report.run.directory / "failed.csv"
     try:
-        written = write_failed(report.run.audit_file, target)
+        write_failed(report.run.audit_file, target)
     except (OSError, ValueError) as error:
         report.warnings.append(f"cannot write {target}: {error}.")
-        return
-    report.failed_file = target if written else None
+    else:
+        report.failed_file = target
 
 
-def _audit_error(error: AuditError | ExceptionGroup[Exception]) -> AuditError:
-    """The failed write behind `error`; anything else in the group is our bug and is raised on."""
-    if isinstance(error, AuditError):
-        return error
-    if error.split(AuditError)[1] is not None:
-        raise error
-    leaf: Exception = error
-    while isinstance(leaf, ExceptionGroup):
-        leaf = leaf.exceptions[0]
-    return leaf if isinstance(leaf, AuditError) else AuditError(str(leaf))
+def _audit_error(error: Exception) -> AuditError | None:
+    """The failed write behind `error`; None if there is more to it, which is our bug or the configuration's."""
+    if isinstance(error, ExceptionGroup):
+        found, others = error.split(AuditError)
+        if found is None or others is not None:
+            return None
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+    return error if isinstance(error, AuditError) else None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shlex
+import shutil
+import signal
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from bulkpause.errors import AuditCreateError, AuditError
-from bulkpause.models import Halt, Operation
+from bulkpause.models import Halt, Operation, Status
 from bulkpause.settings import Settings
 from bulkpause.summary import RunSummary
 
@@ -28,11 +32,18 @@ class Run:
     settings: Settings
     source_name: str
     is_sandbox: bool = False
+    flags: tuple[str, ...] = ()
+    """What the command line said of the target and the pace, for the commands to type next."""
 
     @property
     def audit_file(self) -> Path:
         """The ledger."""
         return self.settings.audit.file or self.directory / "audit.jsonl"
+
+    @property
+    def manifest_file(self) -> Path:
+        """The pinned ids."""
+        return self.directory / "manifest.csv"
 
     @property
     def summary_file(self) -> Path:
@@ -52,14 +63,18 @@ class RunReport:
     halt: Halt | None = None
     stop_signal: int | None = None
     audit_error: AuditError | None = None
+    crash: str | None = "not ended"
+    """What broke the run off, if it was neither a signal nor a halt nor the ledger; None once it has ended."""
+    source_has_ended: bool = False
+    """Whether all that the source held is pinned, so that nothing of it is left unread."""
     failed_file: Path | None = None
     """`failed.csv`, if some reports are left to do again."""
     warnings: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> str:
-        """`finished`, `interrupted` by a signal, `halted` by itself, or `broken` off by a failed write."""
-        if self.audit_error is not None:
+        """`finished`, `interrupted` by a signal, `halted` by itself, or `broken` off by a failed write or a crash."""
+        if self.audit_error is not None or self.crash is not None:
             return "broken"
         if self.halt is not None:
             return "halted"
@@ -80,27 +95,59 @@ class RunReport:
             "source": self.run.source_name,
             "directory": str(self.run.directory),
             "audit_log": str(self.run.audit_file),
+            "source_has_ended": self.source_has_ended,
             "failed_csv": None if self.failed_file is None else str(self.failed_file),
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "wall_s": round(self.wall_s, 3),
             "rate_limit_per_s": self.run.settings.run.rate.per_s,
             "achieved_per_s": round(self.summary.sent / self.wall_s, 3) if self.wall_s > 0 else None,
+            "next": self.next_command,
+            "undo": self.undo_command,
             **counts,
         }
+
+    @property
+    def next_command(self) -> str | None:
+        """What to type to do the rest: all that is not known to be in the wanted state, or, lacking a ledger, all."""
+        if self.failed_file is not None:
+            return self._command(self.run.operation, self.failed_file)
+        if self.audit_error is not None and self.source_has_ended:
+            return self._command(self.run.operation, self.run.manifest_file)
+        return None
+
+    @property
+    def undo_command(self) -> str | None:
+        """What to type to reverse what this run changed, and only that; None where the ledger may not have it all."""
+        if self.state == "broken" or not self.summary.by_status[Status.SUCCEEDED]:
+            return None
+        search = r'findstr "\"status\":\"succeeded\""' if os.name == "nt" else """grep '"status":"succeeded"'"""
+        return f"{search} {_quoted(self.run.audit_file)} | {self._command(self.run.operation.reverse, '-')}"
+
+    def _command(self, operation: Operation, source: Path | str) -> str:
+        return " ".join(["bulkpause", operation, _quoted(source), *map(_quoted, self.run.flags)])
 
     def _stopped_by(self) -> dict[str, Any] | None:
         if self.audit_error is not None:
             return {"reason": "audit_log", "message": str(self.audit_error)}
+        if self.crash is not None:
+            return {"reason": "error", "message": self.crash}
         if self.halt is not None:
             return {"reason": self.halt.reason.value, "message": self.halt.message}
         if self.stop_signal is not None:
-            return {"reason": "signal", "message": f"signal {self.stop_signal}"}
+            return {"reason": "signal", "message": signal.Signals(self.stop_signal).name}
         return None
 
 
 def new_run(
-    operation: Operation, settings: Settings, *, source_name: str, now: datetime, rng: random.Random, is_sandbox: bool
+    operation: Operation,
+    settings: Settings,
+    *,
+    source_name: str,
+    now: datetime,
+    rng: random.Random,
+    is_sandbox: bool = False,
+    flags: tuple[str, ...] = (),
 ) -> Run:
     """Create the run directory, 0700. Raises AuditCreateError if that is not possible."""
     run_id = f"{now:%Y%m%d-%H%M%S}-{rng.getrandbits(24):06x}"
@@ -119,14 +166,13 @@ def new_run(
         settings=settings,
         source_name=source_name,
         is_sandbox=is_sandbox,
+        flags=flags,
     )
 
 
 def discard(run: Run) -> None:
-    """Remove the directory of a run that never began."""
-    for file in run.directory.iterdir():
-        file.unlink()
-    run.directory.rmdir()
+    """Remove the directory of a run that never began; Windows may keep a file that a thread has open."""
+    shutil.rmtree(run.directory, ignore_errors=True)
 
 
 def write_summary(report: RunReport) -> None:
@@ -140,3 +186,9 @@ def write_summary(report: RunReport) -> None:
         draft.replace(file)
     except OSError as error:
         report.warnings.append(f"cannot write {file}: {error.strerror}.")
+
+
+def _quoted(word: Path | str) -> str:
+    if os.name == "nt":
+        return f'"{word}"' if set(str(word)) & set(" &()^;,") else str(word)
+    return shlex.quote(str(word))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final, Protocol, Self
 
@@ -30,35 +31,29 @@ class Stoppable(Protocol):
 
 
 class StopSignals:
-    """While entered, signals stop `run`; SIGUSR1, where there is one, makes `status` speak."""
+    """While entered, signals are ours. They stop the run that is being steered, or the next one if none is yet.
 
-    def __init__(
-        self,
-        run: Stoppable,
-        *,
-        say: Callable[[str], None],
-        status: Callable[[], str],
-        on_stop: Callable[[int], None],
-        leave: Callable[[int], Any] = os._exit,
-    ) -> None:
-        self._run = run
+    SIGUSR1, where there is one, makes the run say its status. SIGHUP stays ignored under `nohup`.
+    """
+
+    def __init__(self, *, say: Callable[[str], None], leave: Callable[[int], Any] = os._exit) -> None:
         self._say = say
-        self._status = status
-        self._on_stop = on_stop
         self._leave = leave
         self._count = 0
+        self._run: Stoppable | None = None
+        self._status: Callable[[], str] | None = None
+        self._before: dict[int, Any] = {}
         self.received: int | None = None
         """The first stopping signal."""
 
     def __enter__(self) -> Self:
         """Take the signals over; must be called on the main thread with the loop running."""
         self._loop = asyncio.get_running_loop()
-        self._before = {number: signal.getsignal(number) for number in STOPPING}
         for number in STOPPING:
-            self._handle(number, self._stop)
+            if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN:
+                self._handle(number, self._stop)
         if hasattr(signal, "SIGUSR1"):
-            self._before[signal.SIGUSR1] = signal.getsignal(signal.SIGUSR1)
-            self._handle(signal.SIGUSR1, lambda _: self._say(self._status()))
+            self._handle(signal.SIGUSR1, self._tell_status)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -66,26 +61,47 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def steering(self, run: Stoppable, *, status: Callable[[], str], on_stop: Callable[[int], None]) -> Iterator[None]:
+        """While entered, the signals mean `run`; one that came before stops it at once."""
+        self._run, self._status, self._on_stop = run, status, on_stop
+        if self.received is not None:
+            self._stop_run(self.received)
+        try:
+            yield
+        finally:
+            self._run = self._status = None
+
     def _handle(self, number: signal.Signals, react: Callable[[signal.Signals], None]) -> None:
         def wake(_number: int, _frame: FrameType | None) -> None:
             self._loop.call_soon_threadsafe(react, number)
 
         # Not loop.add_signal_handler: Windows has none. The loop's wake-up pipe makes this as prompt.
-        signal.signal(number, wake)
+        self._before[number] = signal.signal(number, wake) or signal.SIG_DFL
 
     def _stop(self, number: signal.Signals) -> None:
         self._count += 1
-        match self._count:
-            case 1:
-                self.received = number
-                flying = self._run.in_flight
-                landing = f"{flying} in flight may still land" if flying else "nothing is in flight"
-                self._say(f"{number.name}: stopping; {landing}. Once more abandons them.")
-                self._on_stop(number)
-                self._run.stop()
-            case 2:
-                self._say(f"{number.name}: abandoning what is in flight; those reports end as unknown.")
-                self._run.cancel()
-            case _:
-                self._say(f"{number.name}: leaving at once. The audit log holds what was recorded until now.")
-                self._leave(128 + number)
+        if self._count > 2:  # noqa: PLR2004 - the third time
+            self._say(f"{number.name}: leaving at once. The audit log holds what was recorded until now.")
+            self._leave(128 + number)
+        elif self._run is None:
+            self.received = self.received or number
+            self._say(f"{number.name}: nothing is in flight; ending.")
+        elif self.received is None:
+            flying = self._run.in_flight
+            self.received = number
+            self._stop_run(number)
+            what = f"{flying} in flight may still land. Once more abandons them." if flying else "nothing is in flight."
+            self._say(f"{number.name}: stopping; {what}")
+        else:
+            self._run.cancel()
+            self._say(f"{number.name}: abandoning what is in flight; those reports end as unknown.")
+
+    def _stop_run(self, number: int) -> None:
+        if self._run is not None:
+            self._run.stop()  # first of all, whatever becomes of the words about it
+            self._on_stop(number)
+
+    def _tell_status(self, _number: signal.Signals) -> None:
+        if self._status is not None:
+            self._say(self._status())

@@ -24,9 +24,9 @@ from bulkpause.settings import (
     default_config_dir,
     describe,
     load,
-    proxy_for,
     setting_values,
 )
+from bulkpause.settings.proxies import find_proxy
 
 EXAMPLE = Path(__file__).parent.parent / "configs" / "bulkpause.toml"
 
@@ -334,6 +334,20 @@ def test_a_wrong_value_is_refused_with_its_origin(tmp_path: Path, places: dict[s
     assert "a b" not in text
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no numeric owners")
+def test_a_file_here_that_somebody_else_put_counts_only_if_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bulkpause.toml"
+    file.write_text("[auth]\ntoken_command = ['theirs']\n")
+    if os.geteuid() == 0:
+        os.chown(file, 4242, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 4243)
+    assert refused(tmp_path) == f"{HERE} belongs to another user; read it, then name it: --config bulkpause.toml"
+    for named in (Path("bulkpause.toml"), Path("./bulkpause.toml"), file):
+        assert loaded(tmp_path, config_file=named).settings.auth.token_command == Command(["theirs"])
+
+
 def test_a_settings_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bulkpause.toml").mkdir()
     assert refused(tmp_path).startswith(f"{HERE} cannot be read: ")
@@ -375,8 +389,8 @@ PROXY = "http://proxy:8080"
     ],
 )
 def test_the_environments_proxy_is_obeyed_unless_exempt(url: str, environ: dict[str, str], proxy: str | None) -> None:
-    found = proxy_for(url, environ)
-    assert (found and found.reveal()) == proxy
+    found = find_proxy(url, environ)
+    assert (found and found[0].reveal()) == proxy
 
 
 def test_the_environments_proxy_shows_as_the_effective_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -52,9 +53,10 @@ def token_from_command(argv: Sequence[str], *, timeout_s: float, clock: Clock) -
 
     def acquire() -> Token:
         source = f"auth.token_command {argv[0]}"
+        program = shutil.which(argv[0]) or argv[0]  # on Windows az is az.cmd, which only `which` finds
         try:
             done = subprocess.run(  # noqa: S603 - the operator's own command
-                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+                [program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
             )
         except subprocess.TimeoutExpired:
             raise TokenUnavailableError(f"{source} did not end within {timeout_s:g} s") from None

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bulkpause.cli.options import config_options, load_settings, target_options
+from bulkpause.cli.options import Verb, config_options, load_settings, target_options
 
 
 @click.group()
@@ -14,7 +14,11 @@ def config() -> None:
     """Show the effective configuration and where each value came from."""
 
 
-@config.command()
+@config.command(
+    cls=Verb,
+    short_help="Print every setting, its value and its origin.",
+    examples=["bulkpause config show", "bulkpause config show --profile night --json"],
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON document.")
 @target_options
 @config_options

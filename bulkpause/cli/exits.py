@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bulkpause.errors import (
@@ -16,7 +14,6 @@ from bulkpause.errors import (
     SourceError,
     UsageError,
 )
-from bulkpause.models import HaltReason, Status
 
 if TYPE_CHECKING:
     from bulkpause.rundir import RunReport
@@ -51,13 +48,6 @@ TABLE: Final = """\
   78  the configuration is wrong
   129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM after a drain"""
 
-_HALTS: Final = {
-    HaltReason.THROTTLED_OUT: THROTTLED_OUT,
-    HaltReason.NOT_AUTHORISED: NOT_AUTHORISED,
-    HaltReason.UNREACHABLE: UNREACHABLE,
-    HaltReason.SOURCE_FAILED: BAD_SOURCE,
-}
-
 _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
     (UsageError, USAGE),
     (SourceError, BAD_SOURCE),
@@ -70,10 +60,20 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
 
 def of_report(report: RunReport) -> int:
     """What stopped the run wins, then outcomes in doubt, then failures."""
+    from bulkpause.models import HaltReason, Status  # noqa: PLC0415 - keep --help quick
+
     if report.audit_error is not None:
         return AUDIT_FAILED
     if report.halt is not None:
-        return _HALTS[report.halt.reason]
+        match report.halt.reason:
+            case HaltReason.THROTTLED_OUT:
+                return THROTTLED_OUT
+            case HaltReason.NOT_AUTHORISED:
+                return NOT_AUTHORISED
+            case HaltReason.UNREACHABLE:
+                return UNREACHABLE
+            case HaltReason.SOURCE_FAILED:
+                return BAD_SOURCE
     if report.stop_signal is not None:
         return SIGNALLED + report.stop_signal
     if report.summary.by_status[Status.UNKNOWN]:
@@ -88,6 +88,9 @@ def of_error(error: BulkpauseError) -> int:
 
 def where(error: BaseException) -> str:
     """The kind of an unexpected error and the line of our code it came from; not its text, which may hold secrets."""
+    import traceback  # noqa: PLC0415 - keep --help quick
+    from pathlib import Path  # noqa: PLC0415
+
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
-from bulkpause.cli import confirm, exits
-from bulkpause.cli.options import config_options, load_settings, run_options, target_options
-from bulkpause.errors import SourceError, UsageError
+from bulkpause.cli import confirm, exits, streams
+from bulkpause.cli.options import Verb, config_options, flags_to_repeat, load_settings, run_options, target_options
+from bulkpause.errors import AuditCreateError, SourceError, UsageError
 from bulkpause.models import Operation, Reject, SourceCounts
 
 if TYPE_CHECKING:
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 NAMED_ROWS = 5
 
 
-@click.command()
+@click.command(
+    cls=Verb,
+    examples=[
+        "bulkpause pause reports.csv --dry-run",
+        "bulkpause pause reports.csv --rate 10/s",
+        "cut -d, -f1 export.csv | bulkpause pause - --yes",
+    ],
+)
 @click.argument("source")
 @run_options
 @target_options
@@ -37,7 +45,14 @@ def pause(source: str, **options: Any) -> int:
     return _operate(Operation.PAUSE, source, options)
 
 
-@click.command()
+@click.command(
+    cls=Verb,
+    examples=[
+        "bulkpause resume reports.csv --dry-run",
+        "bulkpause resume reports.csv --column 'Report ID'",
+        """grep '"status":"succeeded"' audit.jsonl | bulkpause resume -""",
+    ],
+)
 @click.argument("source")
 @run_options
 @target_options
@@ -90,24 +105,37 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
     from bulkpause.rundir import discard, new_run  # noqa: PLC0415
 
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
-    run = new_run(operation, settings, source_name=source.name, now=clock.now(), rng=rng, is_sandbox=options["sandbox"])
-    manifest = Manifest(run.directory / "manifest.csv")
+    run = new_run(
+        operation,
+        settings,
+        source_name=source.name,
+        now=clock.now(),
+        rng=rng,
+        is_sandbox=options["sandbox"],
+        flags=flags_to_repeat(options),
+    )
+    manifest = Manifest(run.manifest_file)
     try:
         manifest.start(source, counts=lambda: source.counts)
         counts = await manifest.filled() if source.is_finite or options["strict"] else None
         if options["strict"]:
             _refuse_invalid(manifest, name=source.name)
         agreed = _ask(run, counts, options)
-    except (Exception, KeyboardInterrupt):
+    except BaseException:  # Ctrl-C cancels this task
         manifest.stop()
         discard(run)
         raise
     if not agreed:
+        manifest.stop()
         discard(run)
-        click.echo("Nothing was sent.", err=True)
+        streams.say("Nothing was sent.")
         return exits.NOT_ALL
-    report = await execute(run, manifest, _console(settings), clock=clock, rng=rng)
-    from bulkpause.cli import render  # noqa: PLC0415 - rich, when the work is done
+    try:
+        report = await execute(run, manifest, _console(settings), clock=clock, rng=rng)
+    except AuditCreateError:
+        discard(run)
+        raise
+    from bulkpause.cli import render  # noqa: PLC0415 - when the work is done
 
     render.show_report(report, as_json=options["as_json"])
     return exits.of_report(report)
@@ -120,12 +148,12 @@ def _ask(run: Run, counts: SourceCounts | None, options: dict[str, Any]) -> bool
         return True
     from bulkpause.cli import render  # noqa: PLC0415
 
-    question = render.question(run, accepted)
-    if options["no_input"]:
-        if sys.stderr.isatty():
-            raise UsageError(f"{question} Nothing was sent: --no-input forbids to ask. Add --yes to go ahead.")
-        return True
-    return confirm.ask(question) is not False
+    question = render.question(run, counts)
+    if not options["no_input"]:
+        return confirm.ask(question) is not False
+    if sys.stderr.isatty():
+        raise UsageError(f"{question} Nothing was sent: --no-input forbids to ask. Add --yes to go ahead.")
+    return True
 
 
 def _refuse_invalid(manifest: Manifest, *, name: str) -> None:
@@ -146,13 +174,16 @@ def _console(settings: Settings) -> Console:
     from bulkpause.run import Console  # noqa: PLC0415
 
     auth, api = settings.auth, settings.api
-    secrets = (auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy)
-    redactor = Redactor(secret.reveal() for secret in secrets if secret is not None)
+    secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy]
+    known = [secret.reveal() for secret in secrets if secret is not None]
+    if api.proxy is not None:
+        known += filter(None, [urlsplit(api.proxy.reveal()).password])
+    redactor = Redactor(known)
     style = settings.run.progress
     return Console(
-        progress=("bar" if sys.stderr.isatty() else "plain") if style == "auto" else style,
+        progress=("bar" if streams.is_terminal(sys.stderr) else "plain") if style == "auto" else style,
         log=LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor),
-        say=lambda text: click.echo(text, err=True),
+        say=streams.say,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -33,72 +33,149 @@ class RateType(click.ParamType[Any]):
             self.fail(f"{value!r} {error}", param, ctx)
 
 
-def config_options(function: Function) -> Function:
-    """Where settings come from."""
-    return _decorated(
-        function,
-        click.option(
-            "--config", "config_file", type=_FILE, help="Settings file, instead of looking only in the usual places."
-        ),
-        click.option("--profile", metavar="NAME", help="Overlay the table [profile.NAME] of the settings file."),
-    )
+class Verb(click.Command):
+    """A command whose help leads with examples and lists its options by what they are about."""
+
+    def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, then one section for each group of options."""
+        with formatter.section("Examples"):
+            for example in self._examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            if isinstance(option, click.Option) and (record := option.get_help_record(ctx)) is not None:
+                sections.setdefault(getattr(option, "section", "Options"), []).append(record)
+        sections["Options"] = sections.pop("Options")  # --help and the like come last
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=24)
 
 
-def target_options(function: Function) -> Function:
-    """Which service, and how to reach it."""
-    return _decorated(
-        function,
-        click.option("--base-url", metavar="URL", help="The API's base URL; https, unless on loopback."),
-        click.option(
-            "--ca-file", type=_FILE, help="PEM file of certificate authorities to trust besides the system's."
+class _Option(click.Option):
+    """An option that knows its section of the help; its limits go without saying until they are met."""
+
+    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """As click has it, but without `x>=1`."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+def _section(title: str, *options: tuple[tuple[str, ...], dict[str, Any]]) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
+        for names, attributes in reversed(options):
+            function = click.option(*names, cls=_Option, section=title, **attributes)(function)
+        return function
+
+    return decorate
+
+
+def _option(*names: str, **attributes: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    return names, attributes
+
+
+config_options = _section(
+    "Settings",
+    _option("--config", "config_file", type=_FILE, help="Read this settings file before those in the usual places."),
+    _option("--profile", metavar="NAME", help="Overlay the table [profile.NAME] of the settings files."),
+)
+"""Where settings come from."""
+
+target_options = _section(
+    "Service",
+    _option("--base-url", metavar="URL", help="The API's base URL; https, unless on this machine."),
+    _option("--ca-file", type=_FILE, help="PEM file of authorities to trust besides the system's."),
+)
+"""Which service, and how to reach it."""
+
+_SECONDS = click.FloatRange(0, min_open=True)
+
+_RUN_OPTIONS = (
+    _section(
+        "Source",
+        _option(
+            "--format",
+            "form",
+            type=click.Choice(["csv", "lines", "jsonl"]),
+            metavar="FORMAT",
+            help="csv, lines or jsonl; else by its first line.",
         ),
-    )
+        _option("--column", metavar="NAME", help="The CSV column or JSON key that holds the report id."),
+        _option("--strict", is_flag=True, help="Send nothing if a single row is invalid."),
+    ),
+    _section(
+        "Safety",
+        _option("-n", "--dry-run", is_flag=True, help="Check the source and show the plan; no token, no request."),
+        _option("--sandbox", is_flag=True, help="Use an emulated Partner Center; nothing real is touched."),
+        _option("--yes", is_flag=True, help="Do not ask before a large run."),
+        _option("--no-input", is_flag=True, help="Refuse, instead of asking on the terminal."),
+    ),
+    _section(
+        "Pace",
+        _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min; retries count.  [5/s]"),
+        _option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [8]"),
+        _option("--max-tries", type=click.IntRange(1), metavar="N", help="Attempts per report.  [6]"),
+        _option("--timeout", type=_SECONDS, metavar="SECONDS", help="For one attempt.  [30]"),
+        _option("--deadline", type=_SECONDS, metavar="SECONDS", help="For one report with its retries.  [900]"),
+    ),
+    _section(
+        "Record and output",
+        _option("--runs-dir", type=_FOLDER, help="Where run directories are made."),
+        _option("--audit", type=_FILE, help="Put the audit log here, not into the run directory."),
+        _option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document."),
+        _option(
+            "--progress",
+            type=click.Choice(["auto", "plain", "none"]),
+            metavar="STYLE",
+            help="auto, plain or none.  [auto]",
+        ),
+        _option("-q", "--quiet", is_flag=True, help="No progress, and only errors in the log."),
+        _option("-v", "--verbose", count=True, help="Log failed attempts (-v) or everything (-vv)."),
+        _option(
+            "--log-format", type=click.Choice(["console", "json"]), metavar="FORM", help="console or json.  [console]"
+        ),
+    ),
+)
+
+
+_REPEATED: Final = {
+    "base_url": "--base-url",
+    "ca_file": "--ca-file",
+    "config_file": "--config",
+    "profile": "--profile",
+    "rate": "--rate",
+    "concurrency": "--concurrency",
+    "max_tries": "--max-tries",
+    "timeout": "--timeout",
+    "deadline": "--deadline",
+    "runs_dir": "--runs-dir",
+}
 
 
 def run_options(function: Function) -> Function:
     """What a run is told."""
-    return _decorated(
-        function,
-        click.option(
-            "--sandbox", is_flag=True, help="Run against an emulated Partner Center; nothing real is touched."
-        ),
-        click.option("--column", metavar="NAME", help="The CSV column or JSON key that holds the report id."),
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["csv", "lines", "jsonl"]),
-            help="How to read SOURCE; else by its first line.",
-        ),
-        click.option(
-            "--rate", type=RateType(), metavar="N/s|N/min", help="Most requests sent, retries included.  [5/s]"
-        ),
-        click.option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [8]"),
-        click.option("--max-tries", type=click.IntRange(1), metavar="N", help="Attempts per report.  [6]"),
-        click.option(
-            "--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for one attempt.  [30]"
-        ),
-        click.option(
-            "--deadline",
-            type=click.FloatRange(0, min_open=True),
-            metavar="S",
-            help="Seconds for one report with its retries.  [900]",
-        ),
-        click.option("--runs-dir", type=_FOLDER, help="Where run directories are made."),
-        click.option("--audit", type=_FILE, help="Put the audit log here instead of into the run directory."),
-        click.option(
-            "-n", "--dry-run", is_flag=True, help="Read and check the source, show the plan; no token, no request."
-        ),
-        click.option("--strict", is_flag=True, help="Send nothing if a single row is invalid."),
-        click.option("--yes", is_flag=True, help="Do not ask before a large run."),
-        click.option("--no-input", is_flag=True, help="Never ask: where a question would be needed, send nothing."),
-        click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document."),
-        click.option("--progress", type=click.Choice(["auto", "plain", "none"]), help="How progress is shown.  [auto]"),
-        click.option("-q", "--quiet", is_flag=True, help="No progress, and only errors in the log."),
-        click.option("-v", "--verbose", count=True, help="Log failed attempts (-v) or everything (-vv) to stderr."),
-        click.option(
-            "--log-format", type=click.Choice(["console", "json"]), help="How log lines are written.  [console]"
-        ),
-    )
+    for section in reversed(_RUN_OPTIONS):
+        function = section(function)
+    return function
+
+
+def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The flags given that decide where a run goes and how fast, so that a command to type next goes there too."""
+    given = ((flag, options[name]) for name, flag in _REPEATED.items())
+    repeated = [part for flag, value in given if value is not None for part in (flag, _text(value))]
+    return ("--sandbox", *repeated) if options["sandbox"] else tuple(repeated)
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def load_settings(options: dict[str, Any]) -> Loaded:
@@ -127,9 +204,3 @@ def load_settings(options: dict[str, Any]) -> Loaded:
         cwd=Path.cwd(),
         user_config_dir=default_config_dir(),
     )
-
-
-def _decorated(function: Function, *options: Callable[[Function], Function]) -> Function:
-    for option in reversed(options):
-        function = option(function)
-    return function

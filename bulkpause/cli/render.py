@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
 
+from bulkpause.cli import streams
 from bulkpause.ids import escaped
+from bulkpause.logs import printable
 from bulkpause.models import Operation, Reject, SourceCounts, Status
 from bulkpause.progress import duration
 from bulkpause.rundir import Run, RunReport
 from bulkpause.settings import Settings
 from bulkpause.summary import Failure
 
-LINE_LIMIT = 200
+LINE_LIMIT: Final = 200
+
+_COLOURS: Final = {"2": "green", "4": "yellow", "5": "red"}
+"""By the first digit of a StatusCode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         return
     counts, run = plan.counts, plan.settings.run
     lines = [
-        f"Would {plan.operation} {_many(counts.accepted, 'report')} from {plan.source}. Nothing was sent.",
+        f"Would {plan.operation} {_many(counts.accepted, 'report')} from {printable(plan.source)}. Nothing was sent.",
         "",
         f"  rows       {counts.read:,} read: {_counted(counts)}",
         f"  target     {_target(plan.settings, is_sandbox=plan.is_sandbox)}",
@@ -82,11 +86,14 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     _print("\n".join(lines))
 
 
-def question(run: Run, accepted: int | None) -> str:
+def question(run: Run, counts: SourceCounts | None) -> str:
     """What is asked before a large run."""
     settings = run.settings
-    many = "an unknown number of reports" if accepted is None else _many(accepted, "report")
-    took = "" if accepted is None else f", about {duration(accepted / settings.run.rate.per_s)}"
+    many, took = "an unknown number of reports", ""
+    if counts is not None:
+        many = _many(counts.accepted, "report")
+        many += f" (leaving out {_many(counts.invalid, 'invalid row')})" if counts.invalid else ""
+        took = f", about {duration(counts.accepted / settings.run.rate.per_s)}"
     tenant = f" of tenant {settings.auth.tenant_id}" if settings.auth.tenant_id else ""
     return f"{run.operation.value.capitalize()} {many}{tenant} at {settings.api.base_url}, {settings.run.rate}{took}?"
 
@@ -94,11 +101,11 @@ def question(run: Run, accepted: int | None) -> str:
 def show_report(report: RunReport, *, as_json: bool) -> None:
     """What came of a run: on stdout the summary, on stderr what the operator must know beside it."""
     if report.audit_error is not None:
-        click.echo(f"bulkpause: {report.audit_error} Sending stopped at once.", err=True)
+        streams.say(f"bulkpause: {report.audit_error} Sending stopped at once.")
     elif report.halt is not None:
-        click.echo(f"bulkpause: stopped: {report.halt.message}", err=True)
+        streams.say(f"bulkpause: halted: {report.halt.message}")
     for warning in report.warnings:
-        click.echo(f"bulkpause: {warning}", err=True)
+        streams.say(f"bulkpause: {warning}")
     if as_json:
         _print_json(report.to_dict())
     else:
@@ -111,106 +118,102 @@ def show_settings(rows: Sequence[tuple[str, str, str]], *, as_json: bool) -> Non
         _print_json({key: {"value": value, "origin": origin} for key, value, origin in rows})
         return
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
-    _print("\n".join(f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}".rstrip() for key, value, origin in rows))
+    lines = (f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}" for key, value, origin in rows)
+    _print("\n".join(printable(line) for line in lines))
 
 
 def _report_text(report: RunReport) -> str:
     """The summary as a table by StatusCode, the failures by reason, where the ledger is and what to type next."""
-    from rich.console import Console  # noqa: PLC0415 - rich only where it is used
-    from rich.table import Table  # noqa: PLC0415
+    paint = click.style if sys.stdout.isatty() and "NO_COLOR" not in os.environ else _plain
+    blocks = [[paint(_headline(report), bold=True)]]
+    if report.summary.done:
+        blocks.append(_table(report, paint))
+    blocks += [_failure(failure, paint) for failure in sorted(report.summary.failures.values(), key=_urgency)]
+    blocks.append([f"{paint(f'{name:10}', dim=True)}{text}" for name, text in _facts(report)])
+    return "\n\n".join("\n".join(block) for block in blocks)
 
-    summary = report.summary
-    console = Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=True)
-    with console.capture() as captured:
-        console.print(_headline(report), style="bold")
-        if summary.done:
-            table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-            table.add_column("  StatusCode")
-            table.add_column("Reports", justify="right")
-            table.add_column("Outcome")
-            for code, count in sorted(summary.by_status_code.items()):
-                table.add_row(f"  {code}", f"{count:,}", _statuses(report, code), style=_style(code))
-            console.print()
-            console.print(table)
-        for failure in sorted(summary.failures.values(), key=lambda failure: -failure.count):
-            _print_failure(console, failure)
-        console.print()
-        for name, text in _facts(report):
-            console.print(f"{name:10}", style="dim", end="")
-            console.print(text)
-    return captured.get().rstrip("\n")
+
+def _plain(text: str, **_: object) -> str:
+    return text
 
 
 def _headline(report: RunReport) -> str:
-    summary = report.summary
+    summary, operation = report.summary, report.run.operation
     if not summary.done and report.state == "finished":
         return "Nothing to do: the source holds no report ids."
-    doing = {"pause": "Paused", "resume": "Resumed"}[report.run.operation.value]
-    good = summary.done - summary.failed
-    ended = {"finished": "", "interrupted": ", interrupted", "halted": ", halted", "broken": ", broken off"}[
-        report.state
-    ]
-    return f"{doing} {good:,} of {_many(summary.done, 'row')} in {duration(report.wall_s)}{ended}"
+    statuses = summary.by_status
+    reports = _many(summary.done - statuses[Status.INVALID], "report")
+    done = f"{operation}d {statuses[Status.SUCCEEDED]:,} of {reports} in {duration(report.wall_s)}"
+    if unchanged := statuses[Status.UNCHANGED]:
+        done += f", {unchanged:,} were {operation.wanted.lower()} already"
+    match report.state:
+        case "interrupted":
+            return f"Interrupted: {done}"
+        case "halted":
+            return f"Halted: {done}"
+        case "broken":
+            return f"Broken off: {done}"
+        case _:
+            return done.capitalize()
+
+
+def _table(report: RunReport, paint: Callable[..., str]) -> list[str]:
+    counts = report.summary.by_status_code
+    width = max(len("Count"), *(len(f"{count:,}") for count in counts.values()))
+    rows = [paint(f"  StatusCode  {'Count':>{width}}  Outcome", dim=True)]
+    for code, count in sorted(counts.items()):
+        row = f"  {code:10}  {count:>{width},}  {_statuses(report, code)}"
+        rows.append(paint(row, fg=_COLOURS.get(code[0])))
+    return rows
 
 
 def _statuses(report: RunReport, code: str) -> str:
-    statuses = report.summary.by_status_and_code
-    return ", ".join(
-        status.value if len(statuses) == 1 else f"{count:,} {status.value}"
-        for (status, its_code), count in sorted(statuses.items())
-        if its_code == code
-    )
+    counts = {status: n for (status, its), n in sorted(report.summary.by_status_and_code.items()) if its == code}
+    return ", ".join(status.value if len(counts) == 1 else f"{n:,} {status.value}" for status, n in counts.items())
 
 
-def _style(code: str) -> str:
-    return {"2": "green", "4": "yellow", "5": "red"}.get(code[0], "")
+def _urgency(failure: Failure) -> tuple[bool, int]:
+    """What was never sent comes last: it is the consequence of the rest."""
+    return failure.status in {Status.SKIPPED, Status.INVALID}, -failure.count
 
 
-def _print_failure(console: Any, failure: Failure) -> None:
+def _failure(failure: Failure, paint: Callable[..., str]) -> list[str]:
     code = "" if failure.status_code is None else f" {failure.status_code}"
-    reason = f": {escaped(failure.reason, limit=LINE_LIMIT)}" if failure.reason else ""
-    console.print(f"\n{failure.count:,} {failure.status.value}{code}{reason}")
-    for example in failure.examples:
-        console.print(f"  {escaped(example, limit=LINE_LIMIT)}", style="dim")
+    reason = "never sent" if failure.status is Status.SKIPPED else escaped(failure.reason, limit=LINE_LIMIT)
+    lines = [f"{failure.count:,} {failure.status.value}{code}" + (f": {reason}" if reason else "")]
+    lines += [paint(f"  {escaped(example, limit=LINE_LIMIT)}", dim=True) for example in failure.examples]
     if more := failure.count - len(failure.examples):
-        console.print(f"  and {more:,} more", style="dim")
+        lines.append(paint(f"  and {more:,} more", dim=True))
+    return lines
 
 
 def _facts(report: RunReport) -> list[tuple[str, str]]:
     summary, run = report.summary, report.run
-    facts: list[tuple[str, str]] = []
-    if summary.duplicates:
-        facts.append(("Dropped", f"{_many(summary.duplicates, 'duplicate row')}"))
+    invalid = summary.by_status[Status.INVALID]
+    counts = SourceCounts(accepted=summary.done - invalid, duplicate=summary.duplicates, invalid=invalid)
+    facts = [("Rows", f"{counts.read:,} read: {_counted(counts)}")]
     if summary.attempts:
-        rate = f" at {summary.sent / report.wall_s:.1f}/s (limit {run.settings.run.rate})" if report.wall_s else ""
-        extras = (
-            (summary.retries, "retry", "retries"),
-            (summary.throttled, "throttled", "throttled"),
-            (summary.holds, "hold", "holds"),
-            (summary.token_refreshes, "token", "tokens"),
-        )
-        said = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in extras if count)
-        facts.append(("Sent", f"{_many(summary.sent, 'request')}{rate}" + (f": {said}" if said else "")))
+        facts.append(("Requests", _requests(report)))
         latency = summary.latencies.to_dict()
         facts.append(("Latency", ", ".join(f"{name} {ms:,.0f} ms" for name, ms in latency.items() if ms is not None)))
-    facts.append(("Audit log", str(run.audit_file)))
-    if command := next_command(report):
-        facts.append(("Next", command))
-    return facts
+    facts.append(("Audit log", printable(str(run.audit_file))))
+    commands = (("Next", report.next_command), ("Undo", report.undo_command))
+    return facts + [(name, printable(command)) for name, command in commands if command is not None]
 
 
-def next_command(report: RunReport) -> str | None:
-    """What to type now: finish the rest if there is one, else how to reverse what was changed."""
-    summary, run = report.summary, report.run
-    sandbox = " --sandbox" if run.is_sandbox else ""
-    if report.failed_file is not None:
-        return f"bulkpause {run.operation}{sandbox} {_quoted(str(report.failed_file))}"
-    if not summary.by_status[Status.SUCCEEDED]:
-        return None
-    audit_file = _quoted(str(run.audit_file))
-    search = "findstr" if os.name == "nt" else "grep"
-    pattern = r"\"status\":\"succeeded\"" if os.name == "nt" else """'"status":"succeeded"'"""
-    return f"{search} {pattern} {audit_file} | bulkpause {run.operation.reverse}{sandbox} -   (reverses this run)"
+def _requests(report: RunReport) -> str:
+    """How many were sent and how fast; a rate over less than a second would say nothing."""
+    summary = report.summary
+    limit = report.run.settings.run.rate
+    rate = f" at {summary.sent / report.wall_s:.1f}/s (limit {limit})" if report.wall_s >= 1 else ""
+    extras = (
+        (summary.retries, "retry", "retries"),
+        (summary.throttled, "throttled (429)", "throttled (429)"),
+        (summary.holds, "hold", "holds"),
+        (summary.token_refreshes, "token refresh", "token refreshes"),
+    )
+    said = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in extras if count)
+    return f"{summary.sent:,} sent{rate}" + (f": {said}" if said else "")
 
 
 def _target(settings: Settings, *, is_sandbox: bool) -> str:
@@ -225,20 +228,10 @@ def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _quoted(path: str) -> str:
-    if os.name == "nt":
-        return f'"{path}"' if " " in path else path
-    return shlex.quote(path)
-
-
 def _print_json(document: Any) -> None:
     options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
     _print(orjson.dumps(document, option=options).decode())
 
 
 def _print(text: str) -> None:
-    """Write to stdout; a reader that has gone away is no failure of the run."""
-    try:
-        print(text, flush=True)  # noqa: T201
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - or Python complains at exit
+    print(text, flush=True)  # noqa: T201 - this is the result

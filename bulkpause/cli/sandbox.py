@@ -4,38 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkpause.cli.options import Verb
+from bulkpause.errors import UsageError
+
 if TYPE_CHECKING:
     from bulkpause.sandbox import Sandbox
 
 
-@click.command()
-@click.option(
-    "--reports", type=click.IntRange(0), default=100, show_default=True, help="How many reports the tenant has."
+@click.command(
+    cls=Verb,
+    examples=[
+        "bulkpause sandbox",
+        "bulkpause sandbox --port 8443 --reports 5000 --latency 20ms..200ms",
+        "bulkpause sandbox --rate-limit 10/s --fault 500*2@5% --journal puts.jsonl",
+    ],
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="The same seed gives the same ids, secrets and faults."
+    "--reports",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="How many reports the tenant has.",
+    metavar="N",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The same seed gives the same ids, secrets and faults.",
 )
 @click.option("--latency", metavar="SPEC", help="Such as 50ms, 20ms..200ms.")
 @click.option("--rate-limit", metavar="SPEC", help="Such as 10/s or 600/min; beyond it 429 with Retry-After.")
 @click.option(
-    "--fault", "faults", metavar="SPEC", multiple=True, help="What goes wrong, repeatable; `--fault help` explains."
+    "--fault", "faults", metavar="SPEC", multiple=True, help="What goes wrong; repeatable. --fault help explains it."
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes any free port.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, metavar="N", help="0 takes any free one."
+)
 @click.option("--no-tls", is_flag=True, help="Plain HTTP; no sign-in, a ready token is printed.")
 @click.option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path), help="Write every request there, as JSON lines."
 )
 @click.option(
-    "--token-lifetime", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True, metavar="S"
+    "--token-lifetime",
+    type=click.FloatRange(0, 1e9, min_open=True),
+    default=3600.0,
+    metavar="SECONDS",
+    help="How long a token is good.  [3600]",
 )
 @click.option(
-    "--casing", type=click.Choice(["camel", "pascal"]), default="camel", show_default=True, help="Of the reply's keys."
+    "--casing",
+    type=click.Choice(["camel", "pascal"]),
+    default="camel",
+    show_default=True,
+    metavar="CASING",
+    help="Of the keys in replies: camel or pascal.",
 )
 def sandbox(**options: Any) -> None:
     """Serve an emulated Partner Center on loopback until Ctrl-C, and print how to use it."""
@@ -68,13 +101,20 @@ def sandbox(**options: Any) -> None:
         casing=Casing(options["casing"]),
         **given,
     )
-    asyncio.run(_serve(Sandbox(settings)))
+    try:
+        with suppress(KeyboardInterrupt):  # its regular end
+            asyncio.run(_serve(Sandbox(settings)))
+    except OSError as error:
+        raise UsageError(f"the sandbox cannot start: {error.strerror}. See --port and --journal.") from None
 
 
 async def _serve(sandbox: Sandbox) -> None:
+    terminated = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows ends a process without asking it
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
     async with sandbox:
         click.echo(_welcome(sandbox))
-        await asyncio.Event().wait()
+        await terminated.wait()
 
 
 def _welcome(sandbox: Sandbox) -> str:

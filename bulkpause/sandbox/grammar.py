@@ -59,7 +59,8 @@ _ONLY_FOR: Final = {
     Kind.INVALID_CLIENT: frozenset({Target.TOKEN}),
 }
 _NUMBER_DETAILS: Final = frozenset({Kind.SLOW, Kind.LIE_STATUS})
-_RETRY_AFTER: Final = re.compile(r"\d+(\.\d+)?|(date|ms|x-ms)=\d+(\.\d+)?|raw=.+|none", re.ASCII)
+_AMOUNT: Final = r"\d{1,9}(\.\d+)?"
+_RETRY_AFTER: Final = re.compile(rf"((date|ms|x-ms)=)?{_AMOUNT}|raw=.+|none", re.ASCII)
 
 
 def _parse_step(text: str) -> Step:
@@ -76,7 +77,7 @@ def _parse_step(text: str) -> Step:
     if detail is not None:
         if kind not in _NUMBER_DETAILS:
             raise ValueError(f"{word} takes no detail")
-        float(detail)
+        _number(detail)
     elif kind is Kind.SLOW:
         raise ValueError("slow needs seconds, such as slow:2")
     return Step(kind=kind, detail=detail, times=times)
@@ -106,7 +107,7 @@ def _parse_where(text: str) -> Where:
                 found["every"] = _positive(value)
             case "t":
                 low, _, high = value.partition("..")
-                found |= _span("from_s", float(low), "until_s", float(high) if high else None, part)
+                found |= _span("from_s", _number(low), "until_s", _number(high) if high else None, part)
             case _ if part.endswith("%"):
                 which = "request_percent" if part.startswith("~") else "report_percent"
                 found[which] = _percent(part.removeprefix("~").removesuffix("%"))
@@ -135,17 +136,22 @@ def _report_id(text: str) -> ReportId:
 
 
 def _percent(text: str) -> float:
-    percent = float(text)
-    if not 0 <= percent <= 100:  # noqa: PLR2004 - per cent
+    percent = _number(text)
+    if percent > 100:  # noqa: PLR2004 - per cent
         raise ValueError(f"{text}% is not between 0% and 100%")
     return percent
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(f"{text} is not 1 or more")
-    return number
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
+        raise ValueError(f"{text!r} is not 1 or more")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if not re.fullmatch(_AMOUNT, text, re.ASCII):  # float() takes nan, inf and -1 as well
+        raise ValueError(f"{text!r} is not a number such as 2 or 0.5")
+    return float(text)
 
 
 def _choose(words: type[_Word], word: str, what: str) -> _Word:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min)", re.ASCII)
+_SIGMA: Final = re.compile(r"\d(?:\.\d+)?", re.ASCII)
 _RATE: Final = re.compile(r"(\d+)/(\d+(?:\.\d+)?)?(ms|s|min|h)", re.ASCII)
 
 
@@ -103,13 +104,13 @@ def parse_latency(text: str) -> Latency:
     try:
         if head == "lognormal":
             median, _, sigma = rest.partition(",")
-            latency = Latency(_duration_s(median), _duration_s(median), float(sigma or 0.5))
+            latency = Latency(_duration_s(median), _duration_s(median), _sigma(sigma or "0.5"))
         else:
             low, dots, high = text.partition("..")
             latency = Latency(_duration_s(low), _duration_s(high if dots else low))
     except ValueError:
         raise ValueError(f"latency {text!r} is not one of 50ms, 20ms..200ms, lognormal:50ms,0.5") from None
-    if latency.low_s > latency.high_s or latency.sigma < 0:
+    if latency.low_s > latency.high_s:
         raise ValueError(f"latency {text!r} runs backwards")
     return latency
 
@@ -136,3 +137,9 @@ def _duration_s(text: str) -> float:
     if match is None and float(text) != 0:
         raise ValueError(text)
     return float(match[1]) * _UNIT_S[match[2]] if match else 0.0
+
+
+def _sigma(text: str) -> float:
+    if not _SIGMA.fullmatch(text):  # float() takes nan and inf as well
+        raise ValueError(text)
+    return float(text)

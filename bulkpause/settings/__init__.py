@@ -2,7 +2,6 @@
 
 from bulkpause.settings.checks import SettingError
 from bulkpause.settings.load import Loaded, describe, load
-from bulkpause.settings.proxies import proxy_for
 from bulkpause.settings.sources import FILE_NAME, FLAGS, default_config_dir
 from bulkpause.settings.tree import (
     Api,
@@ -43,6 +42,5 @@ __all__ = [
     "default_config_dir",
     "describe",
     "load",
-    "proxy_for",
     "setting_values",
 ]

@@ -10,17 +10,12 @@ from bulkpause.settings.checks import is_loopback, refusal
 from bulkpause.settings.values import MASK, ProxyUrl, Secret
 
 
-def proxy_for(url: str, environ: Mapping[str, str]) -> ProxyUrl | None:
-    """The proxy the environment names for `url`; None if there is none, NO_PROXY lists the host or it is loopback.
+def find_proxy(url: str, environ: Mapping[str, str]) -> tuple[ProxyUrl, str] | None:
+    """The proxy the environment names for `url`, and the variable that says so; None if there is none.
 
+    There is none for loopback and for what NO_PROXY lists.
     ConfigError: the variable holds something that is no HTTP proxy, such as socks5://.
     """
-    found = find_proxy(url, environ)
-    return None if found is None else found[0]
-
-
-def find_proxy(url: str, environ: Mapping[str, str]) -> tuple[ProxyUrl, str] | None:
-    """As `proxy_for`, with the name of the variable that said so."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")

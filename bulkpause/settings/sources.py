@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -119,11 +120,26 @@ def file_layers(places: Iterable[Place], profile: str | None, types: Mapping[str
 
 
 def file_places(config_file: Path | None, cwd: Path, user_config_dir: Path | None) -> list[Place]:
-    """Where settings files may be, highest precedence first; only the one that --config names must exist."""
+    """Where settings files may be, highest precedence first; only the one that --config names must exist.
+
+    ConfigError: the one in the working directory is somebody else's, and not the one that --config names.
+    """
     named = [(cwd / config_file, f"file {config_file}", True)] if config_file is not None else []
     here = [(cwd / FILE_NAME, f"file ./{FILE_NAME}", False)]
+    if named and named[0][0].exists() and here[0][0].exists() and named[0][0].samefile(here[0][0]):
+        here = []
+    elif _is_foreign(here[0][0]):
+        raise ConfigError(f"file ./{FILE_NAME} belongs to another user; read it, then name it: --config {FILE_NAME}")
     users = [(user_config_dir / FILE_NAME, f"file {user_config_dir / FILE_NAME}", False)] if user_config_dir else []
     return named + here + users
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether somebody else put the file there, who may want our token sent elsewhere or a program of theirs run."""
+    try:
+        return sys.platform != "win32" and path.stat().st_uid not in {0, os.geteuid()}
+    except OSError:
+        return False  # there is none, or reading it will say more
 
 
 def default_config_dir() -> Path:

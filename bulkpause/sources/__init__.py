@@ -8,10 +8,11 @@ import select
 import stat
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, assert_never
 
-from bulkpause.errors import SourceError
+from bulkpause.errors import SourceError, UsageError
 from bulkpause.ids import escaped
 from bulkpause.models import Entry, Reject, SourceCounts
 from bulkpause.sources.columns import choose_column
@@ -39,13 +40,12 @@ class Source:
     """
 
     def __init__(
-        self, name: str, *, open_raw: Callable[[], _Raw], is_finite: bool, form: Format | None, column: str | None
+        self, name: str, *, raw: _Raw | Path, is_finite: bool, form: Format | None, column: str | None
     ) -> None:
         self.name = name
         self.is_finite = is_finite
         """Whether it is a regular file, which may be read whole before anything is sent."""
-        self._open_raw = open_raw
-        self._raw: _Raw | None = None
+        self._raw = raw  # a path where opening may block
         self._form = form
         self._column = column
         self._intake = Intake()
@@ -65,7 +65,9 @@ class Source:
             self._raw.close()
 
     def __iter__(self) -> Iterator[list[Entry | Reject]]:
-        self._raw = raw = self._open_raw()
+        if isinstance(self._raw, Path):
+            self._raw = _open(self._raw, name=self.name)
+        raw = self._raw
         chunks = read_text(lambda size: _read(raw, size, name=self.name), name=self.name)
         head = read_head(chunks)
         if not head.text:
@@ -103,10 +105,11 @@ class Source:
 def open_source(spec: str, *, form: Format | None, column: str | None, stdin: BinaryIO | None) -> Source:
     """The source at path `spec`, or `stdin` for `-`; `form` None means: look at the first line.
 
-    Never blocks: a FIFO is opened by the iteration. Raises SourceError when there is nothing to read from.
+    Never blocks: a FIFO is opened by the iteration. Raises SourceError when there is nothing to read from, and
+    UsageError for a column of a plain list.
     """
     if column is not None and form is Format.LINES:
-        raise SourceError("A plain list has no columns: drop --column or --format lines.")
+        raise UsageError("A plain list has no columns: drop --column or --format lines.")
     if spec == "-":
         return _standard_input(stdin, form=form, column=column)
     name = escaped(spec, limit=200)
@@ -116,17 +119,9 @@ def open_source(spec: str, *, form: Format | None, column: str | None, stdin: Bi
         raise _cannot_open(name, error) from error
     if stat.S_ISDIR(mode):
         raise SourceError(f"{name}: is a directory. Name a file in it.")
-
-    def open_raw() -> io.FileIO:
-        try:
-            return io.FileIO(spec)
-        except OSError as error:
-            raise _cannot_open(name, error) from error
-
-    if not stat.S_ISREG(mode):
-        return Source(name, open_raw=open_raw, is_finite=False, form=form, column=column)
-    raw = open_raw()
-    return Source(name, open_raw=lambda: raw, is_finite=True, form=form, column=column)
+    path, is_finite = Path(spec), stat.S_ISREG(mode)
+    raw = _open(path, name=name) if is_finite else path
+    return Source(name, raw=raw, is_finite=is_finite, form=form, column=column)
 
 
 def _standard_input(stdin: BinaryIO | None, *, form: Format | None, column: str | None) -> Source:
@@ -142,7 +137,7 @@ def _standard_input(stdin: BinaryIO | None, *, form: Format | None, column: str 
         is_finite = stat.S_ISREG(os.fstat(stdin.fileno()).st_mode)
     except io.UnsupportedOperation:
         pass  # a stand-in without a descriptor, such as BytesIO
-    return Source("stdin", open_raw=lambda: raw, is_finite=is_finite, form=form, column=column)
+    return Source("stdin", raw=raw, is_finite=is_finite, form=form, column=column)
 
 
 def _read(raw: _Raw, size: int, *, name: str) -> bytes:
@@ -154,6 +149,13 @@ def _read(raw: _Raw, size: int, *, name: str) -> bytes:
     except OSError as error:
         raise SourceError(f"{name}: cannot be read: {error.strerror}.") from error
     return chunk
+
+
+def _open(path: Path, *, name: str) -> io.FileIO:
+    try:
+        return io.FileIO(path)
+    except OSError as error:
+        raise _cannot_open(name, error) from error
 
 
 def _cannot_open(name: str, error: OSError | ValueError) -> SourceError:

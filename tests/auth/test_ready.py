@@ -151,6 +151,11 @@ def test_a_command_that_gives_no_token_is_named_with_its_own_words(text: str, to
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_command_is_looked_up_as_a_shell_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", {"az": sys.executable}.get)  # as PATHEXT leads from az to az.cmd
+    assert token_from_command(["az", "-c", "print('t0ken')"], timeout_s=30, clock=CLOCK)().value == "t0ken"
+
+
 def test_a_command_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "az")
     with pytest.raises(AuthError, match="cannot be run: "):

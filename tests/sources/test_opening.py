@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 
 import pytest
 
-from bulkpause.errors import SourceError
+from bulkpause.errors import SourceError, UsageError
 from bulkpause.models import Entry, Reject
 from bulkpause.sources import Format, Source, open_source
 from tests.sources.reading import A, B, C
@@ -131,6 +131,15 @@ def test_the_null_device_has_no_ids_and_no_error() -> None:
         assert list(source) == []
 
 
+def test_a_file_that_is_never_read_is_closed_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "ids"
+    path.write_text(A)
+    with opened(path) as source:
+        raw = source._raw
+    assert isinstance(raw, io.FileIO)
+    assert raw.closed
+
+
 def test_a_directory_a_missing_file_and_a_name_that_is_none_are_refused(tmp_path: Path) -> None:
     for spec, complaint in [
         (str(tmp_path), "is a directory. Name a file in it."),
@@ -176,7 +185,7 @@ def test_standard_input_that_is_a_terminal_is_refused_with_a_hint() -> None:
 
 
 def test_a_column_of_a_plain_list_is_refused() -> None:
-    with pytest.raises(SourceError, match="A plain list has no columns: drop --column or --format lines"):
+    with pytest.raises(UsageError, match="A plain list has no columns: drop --column or --format lines"):
         open_source("-", form=Format.LINES, column="id", stdin=io.BytesIO())
 
 

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from bulkpause.cli import operate, root
+from bulkpause.cli.options import flags_to_repeat, load_settings
+from bulkpause.cli.overview import VERBS
+from bulkpause.settings import Settings, setting_values
+from tests.cli.conftest import Cli
+
+
+def parsed(*arguments: str) -> dict[str, Any]:
+    """The options that `bulkpause pause reports.csv` gets."""
+    return operate.pause.make_context("pause", ["reports.csv", *arguments]).params
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "value"),
+    [
+        ("--base-url https://host/v1", "api.base_url", "https://host/v1"),
+        ("--ca-file ca.pem", "api.ca_file", Path("ca.pem")),
+        ("--timeout 2.5", "api.timeout_s", 2.5),
+        ("--rate 600/min", "run.rate", "10/s"),
+        ("--concurrency 3", "run.concurrency", 3),
+        ("--runs-dir elsewhere", "run.runs_dir", Path("elsewhere")),
+        ("--progress plain", "run.progress", "plain"),
+        ("--max-tries 2", "retry.max_tries", 2),
+        ("--deadline 60", "retry.deadline_s", 60.0),
+        ("--audit a.jsonl", "audit.file", Path("a.jsonl")),
+        ("--log-format json", "log.format", "json"),
+        ("", "log.level", "warning"),
+        ("-v", "log.level", "info"),
+        ("-vv", "log.level", "debug"),
+        ("-vvv", "log.level", "debug"),
+        ("-q", "log.level", "error"),
+        ("-q", "run.progress", "none"),
+        ("-q --progress plain", "run.progress", "none"),
+    ],
+)
+def test_every_flag_reaches_its_setting(cli: Cli, arguments: str, key: str, value: object) -> None:
+    found = setting_values(load_settings(parsed(*arguments.split())).settings)[key]
+    assert (str(found) if key == "run.rate" else found) == value
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bulkpause.toml").write_text("[run]\nconcurrency = 2\nconfirm_above = 7\n", encoding="utf-8")
+    monkeypatch.setenv("BULKPAUSE_RUN__CONCURRENCY", "3")
+    assert load_settings(parsed()).settings.run.concurrency == 3
+    run = load_settings(parsed("--concurrency", "4")).settings.run
+    assert (run.concurrency, run.confirm_above) == (4, 7)
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [
+        ("--rate", "run.rate"),
+        ("--concurrency", "run.concurrency"),
+        ("--max-tries", "retry.max_tries"),
+        ("--timeout", "api.timeout_s"),
+        ("--deadline", "retry.deadline_s"),
+        ("--progress", "run.progress"),
+        ("--log-format", "log.format"),
+    ],
+)
+def test_the_default_in_the_help_is_the_default(cli: Cli, flag: str, key: str) -> None:
+    shown = re.search(rf"^ +{flag} .*\[(.+)\]$", cli("pause", "--help").out, re.MULTILINE)
+    default = setting_values(Settings())[key]
+    assert shown is not None
+    assert shown[1] == (f"{default:g}" if isinstance(default, float) else str(default))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--rate 0/s",
+        "--rate fast",
+        "--rate 10/fortnight",
+        "--concurrency 0",
+        "--concurrency 1025",
+        "--max-tries 0",
+        "--timeout 0",
+        "--deadline -1",
+        "--format xml",
+        "--progress bar",
+        "--log-format yaml",
+        "--no-such-option",
+    ],
+)
+def test_a_value_out_of_bounds_is_a_usage_error_that_names_the_flag(cli: Cli, arguments: str) -> None:
+    said = cli("pause", "reports.csv", *arguments.split())
+    assert (said.code, said.out) == (2, "")
+    assert arguments.split()[0] in said.err
+
+
+def test_a_wrong_setting_elsewhere_is_a_configuration_error_with_its_origin(cli: Cli) -> None:
+    said = cli("pause", "reports.csv", env={"BULKPAUSE_RUN__CONCURRENCY": "0"})
+    assert said.code == 78
+    assert said.err.startswith("bulkpause: run.concurrency = ")
+    assert "environment BULKPAUSE_RUN__CONCURRENCY" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--sandbox"],
+        ["--base-url", "https://host/v1", "--ca-file", "my ca.pem", "--config", "c.toml", "--profile", "night"],
+        ["--rate", "90/min", "--concurrency", "3", "--max-tries", "2", "--timeout", "2.5", "--deadline", "600"],
+        ["--runs-dir", "elsewhere"],
+    ],
+)
+def test_the_command_to_type_next_goes_to_the_same_place_at_the_same_pace(arguments: list[str]) -> None:
+    given = parsed(*arguments)
+    assert parsed(*flags_to_repeat(given)) == given
+
+
+def test_the_command_to_type_next_does_not_repeat_what_belongs_to_one_source_or_run() -> None:
+    given = ["--column", "Id", "--format", "csv", "--strict", "--yes", "--no-input", "--json", "-q", "--audit", "a"]
+    assert flags_to_repeat(parsed(*given)) == ()
+
+
+def test_no_flag_takes_a_secret() -> None:
+    context = click.Context(root.command)
+    verbs = [root.command.get_command(context, name) for name in VERBS]
+    flags = {flag for verb in verbs if verb is not None for option in verb.params for flag in option.opts}
+    assert "--rate" in flags
+    assert [flag for flag in flags if re.search("secret|password|passphrase|token$|proxy", flag)] == []

@@ -1,0 +1,118 @@
+"""Whom the client trusts, and what a proxy learns and is told of."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from bulkpause.client import ClientSettings, FakeTokens, ReportClient
+from bulkpause.clock import SystemClock
+from bulkpause.errors import ConfigError
+from bulkpause.models import Verdict
+from tests.client.peers import PAUSED, Act, Peer, client, http, peer, read_request, says
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
+
+
+def tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+async def test_a_certificate_of_the_ca_file_is_trusted(authority: trustme.CA, ca_file: Path) -> None:
+    async with (
+        peer(says(http(200, PAUSED)), tls(authority, "127.0.0.1")) as here,
+        client(here.url("https"), ca_file=ca_file) as send,
+    ):
+        reply, wire = await send()
+    assert (reply.verdict, wire.sent, len(here.requests)) == (Verdict.CONFIRMED, 1, 1)
+
+
+async def test_an_unknown_authority_is_refused_before_anything_is_sent(authority: trustme.CA) -> None:
+    async with peer(says(http(200, PAUSED)), tls(authority, "127.0.0.1")) as here, client(here.url("https")) as send:
+        reply, wire = await send()
+    assert (reply.verdict, wire.sent, here.requests) == (Verdict.UNANSWERED, 0, [])
+    assert reply.error == f"certificate of 127.0.0.1:{here.port} refused: unable to get local issuer certificate"
+
+
+async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA, ca_file: Path) -> None:
+    async with (
+        peer(says(http(200, PAUSED)), tls(authority, "example.org")) as here,
+        client(here.url("https"), ca_file=ca_file) as send,
+    ):
+        reply, _ = await send()
+    assert reply.error is not None
+    assert "refused: IP address mismatch" in reply.error
+
+
+@pytest.mark.parametrize("what", ["missing", "a directory", "empty", "not a certificate"])
+async def test_an_unusable_ca_file_is_a_setting_to_correct(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "ca.pem"
+    match what:
+        case "a directory":
+            path.mkdir()
+        case "empty":
+            path.touch()
+        case "not a certificate":
+            path.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+        case _:
+            assert not path.exists()
+    api = ReportClient(
+        ClientSettings(base_url="https://localhost", connections=1, ca_file=path),
+        tokens=FakeTokens(),
+        clock=SystemClock(),
+    )
+    with pytest.raises(ConfigError, match=f"^api.ca_file {path} is unusable: ."):
+        await api.__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        pytest.param(says(http(407)), "the proxy refused with 407", id="407"),
+        pytest.param(says(http(401)), "the proxy refused with 401", id="401"),
+        pytest.param(says(b"garbage\r\n\r\n"), "not an HTTP reply: ", id="garbage"),
+        pytest.param(says(b""), "connection closed before the reply", id="closed"),
+        pytest.param(says(b"", then="mute"), "no reply within 0.3 s", id="mute"),
+        pytest.param(None, "cannot connect to the proxy 127.0.0.1:1: Connection refused", id="refused"),
+    ],
+)
+async def test_a_proxys_failure_is_told_without_its_password_and_the_token_stays_here(
+    act: Act | None, error: str
+) -> None:
+    async with peer(act or says()) as here:
+        proxy = f"http://user:s3cret@127.0.0.1:{here.port if act else 1}"
+        async with client("https://partner.example/v1", proxy=proxy, timeout_s=0.3) as send:
+            reply, wire = await send()
+
+    assert (reply.verdict, wire.sent) == (Verdict.UNANSWERED, 0)
+    assert reply.error is not None
+    assert reply.error.startswith(error)
+    assert "s3cret" not in repr(reply)
+    assert not any(b"Bearer" in request for request in here.requests)
+
+
+async def test_a_proxy_is_asked_for_a_tunnel_with_its_password() -> None:
+    async def act(here: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(here, reader)
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+
+    url = "https://partner.example/v1"
+    async with peer(act) as here, client(url, proxy=f"http://user:pw@127.0.0.1:{here.port}") as send:
+        await send()
+    assert here.requests[0].startswith(b"CONNECT partner.example:443 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXNlcjpwdw==\r\n" in here.requests[0]
