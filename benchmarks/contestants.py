@@ -71,11 +71,14 @@ async def _bare(work: Work) -> int:
                 await response.read()
             answered += response.status == 200
 
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=work.concurrency),
-        timeout=aiohttp.ClientTimeout(total=30),
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    ) as session, asyncio.TaskGroup() as crew:
+    async with (
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=work.concurrency),
+            timeout=aiohttp.ClientTimeout(total=30),
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        ) as session,
+        asyncio.TaskGroup() as crew,
+    ):
         for _ in range(work.concurrency):
             crew.create_task(worker(session))
     return answered
@@ -95,9 +98,7 @@ async def _engine(work: Work) -> int:
     log = LazyLog(level=settings.log.level, form=settings.log.format, redactor=Redactor([TOKEN]))
     console = Console(progress="plain", log=log, say=print)
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests
-    run = new_run(
-        Operation.PAUSE, settings, source_name=work.ids_file.name, now=clock.now(), rng=rng, is_sandbox=False
-    )
+    run = new_run(Operation.PAUSE, settings, source_name=work.ids_file.name, now=clock.now(), rng=rng, is_sandbox=False)
     manifest = Manifest(run.directory / "manifest.csv")
     with open_source(str(work.ids_file), form=Format.LINES, column=None, stdin=None) as source:
         manifest.start(source, counts=lambda: source.counts)
@@ -118,9 +119,7 @@ def main(name: str, base_url: str, concurrency: str, ids_file: str, folder: str)
     """Serve rounds until stdin ends."""
     pin(CLIENT_CORE)
     ids = Path(ids_file).read_text(encoding="ascii").split()
-    work = Work(
-        base_url=base_url, concurrency=int(concurrency), ids_file=Path(ids_file), ids=ids, folder=Path(folder)
-    )
+    work = Work(base_url=base_url, concurrency=int(concurrency), ids_file=Path(ids_file), ids=ids, folder=Path(folder))
     put_all = contestant(name)
     for _ in sys.stdin:
         cpu_s, wall_s = time.process_time(), time.perf_counter()

@@ -13,7 +13,9 @@ def work_folder() -> Path:
     folder = Path.cwd()
     if _filesystem(folder) in {"tmpfs", "ramfs"}:
         print(f"note: {folder} is memory; run from a directory on a real disk", file=sys.stderr)
-    print(f"ledgers go to {folder} ({_filesystem(folder)}), where a commit takes {commit_ms(folder):.1f} ms", flush=True)
+    print(
+        f"ledgers go to {folder} ({_filesystem(folder)}), where a commit takes {commit_ms(folder):.1f} ms", flush=True
+    )
     return folder
 
 

@@ -44,9 +44,7 @@ def main(rounds: int = ROUNDS) -> int:
 def measure(target: Target, base_url: str, folder: Path, *, concurrency: int, rounds: int) -> Laps:
     """The engine and wrk, each for about SECONDS a round."""
     count = concurrency * SECONDS * 1000 // LATENCY_MS
-    with programs.in_python(
-        "engine", base_url=base_url, concurrency=concurrency, count=count, folder=folder
-    ) as engine:
+    with programs.in_python("engine", base_url=base_url, concurrency=concurrency, count=count, folder=folder) as engine:
         wrk = programs.wrk(target, folder, concurrency=concurrency, seconds=SECONDS)
         return race({"wrk": wrk, "engine": engine}, rounds=rounds)
 

@@ -1,4 +1,4 @@
-"""What a million ids from a pipe cost in memory, how soon the first PUT leaves, and how long a stop takes to record them.
+"""What a million ids from a pipe cost in memory, how soon the first PUT leaves, how long a stop takes to record them.
 
 Run it with `python -m benchmarks.memory [IDS]`. Resident memory is read from outside, in /proc/PID/status.
 """

@@ -31,19 +31,21 @@ def naive(work: Work) -> int:
 
 async def _naive(work: Work) -> int:
     import structlog  # noqa: PLC0415
-    import tenacity  # noqa: PLC0415
+
+    tenacity = import_module("tenacity")
 
     slots, limiter = asyncio.Semaphore(work.concurrency), AsyncLimiter(UNREACHABLE_PER_S, 1)
-    file = (work.folder / f"naive-{uuid4()}.jsonl").open("w", encoding="utf-8")  # noqa: ASYNC230, SIM115
-    log_file = (work.folder / "naive.log").open("w", encoding="utf-8")  # noqa: ASYNC230, SIM115
+    file = (work.folder / f"naive-{uuid4()}.jsonl").open("w", encoding="utf-8")
+    log_file = (work.folder / "naive.log").open("w", encoding="utf-8")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(log_file), cache_logger_on_first_use=False)
     log = structlog.get_logger()
 
-    @tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential(max=60))
-    async def put(session: aiohttp.ClientSession, report_id: str) -> tuple[int, object]:
+    async def put_once(session: aiohttp.ClientSession, report_id: str) -> tuple[int, object]:
         async with limiter, session.put(work.url(report_id), headers=HEADERS) as response:
             response.raise_for_status()
             return response.status, await response.json()
+
+    put = tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential(max=60))(put_once)
 
     async def pause(session: aiohttp.ClientSession, report_id: str) -> bool:
         async with slots:
@@ -52,7 +54,7 @@ async def _naive(work: Work) -> int:
         file.write(json.dumps(line) + "\n")
         file.flush()
         log.info("report paused", report_id=report_id, status=status)
-        return status == 200
+        return bool(status == 200)
 
     with file, log_file:
         async with aiohttp.ClientSession() as session:
@@ -60,7 +62,7 @@ async def _naive(work: Work) -> int:
 
 
 def requests_with_threads(work: Work) -> int:
-    """requests with one session and a thread per connection."""
+    """One requests session and a thread per connection."""
     import requests  # noqa: PLC0415
     from requests.adapters import HTTPAdapter  # noqa: PLC0415
 
@@ -77,7 +79,7 @@ def requests_with_threads(work: Work) -> int:
 
 
 def httpx_with_gather(work: Work) -> int:
-    """httpx with one client, gather over all ids and a semaphore."""
+    """One httpx client, gather over all ids and a semaphore."""
     return asyncio.run(_httpx_with_gather(work))
 
 

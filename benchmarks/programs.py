@@ -20,7 +20,9 @@ from benchmarks.cores import CLIENT_CORE, on_core
 from benchmarks.rounds import Lap
 from benchmarks.target import PAUSE_PATH, Target
 
-WRK_SCRIPT = 'wrk.method = "PUT"\nwrk.headers["Content-Length"] = "0"\nwrk.headers["Authorization"] = "Bearer {token}"\n'
+WRK_SCRIPT = (
+    'wrk.method = "PUT"\nwrk.headers["Content-Length"] = "0"\nwrk.headers["Authorization"] = "Bearer {token}"\n'
+)
 
 
 def write_ids(folder: Path, count: int) -> Path:
@@ -32,9 +34,7 @@ def write_ids(folder: Path, count: int) -> Path:
 
 
 @contextmanager
-def in_python(
-    name: str, *, base_url: str, concurrency: int, count: int, folder: Path
-) -> Iterator[Callable[[], Lap]]:
+def in_python(name: str, *, base_url: str, concurrency: int, count: int, folder: Path) -> Iterator[Callable[[], Lap]]:
     """A contestant of contestants.py or peers.py in a process of its own; each call is one lap over `count` ids."""
     ids_file = write_ids(folder, count)
     command = [sys.executable, "-m", "benchmarks.contestants", name, base_url, str(concurrency), ids_file, folder]
@@ -56,7 +56,7 @@ def in_python(
 
 
 def curl_parallel(*, base_url: str, concurrency: int, count: int, folder: Path) -> Callable[[], Lap]:
-    """curl --parallel over a config file of all URLs: neither decodes nor logs."""
+    """One `curl --parallel` over a config file of all URLs: neither decodes nor logs."""
     ids = write_ids(folder, count).read_text(encoding="ascii").split()
     config = folder / "curl.conf"
     config.write_text(
@@ -68,7 +68,7 @@ def curl_parallel(*, base_url: str, concurrency: int, count: int, folder: Path) 
 
 
 def xargs_curl(*, base_url: str, concurrency: int, count: int, folder: Path) -> Callable[[], Lap]:
-    """xargs with one curl process per id."""
+    """`xargs -n 1` with one curl process per id."""
     urls = "\n".join(
         f"{base_url}/ScheduledReport/pause/{report_id}"
         for report_id in write_ids(folder, count).read_text(encoding="ascii").split()

@@ -89,7 +89,9 @@ class Verdict:
 
     def __str__(self) -> str:
         bound = "<=" if self.at_most else ">="
-        return f"{self.what:<58}{self.measured:>8.2f}  goal {bound} {self.goal:<6g} {'met' if self.is_met else 'MISSED'}"
+        return (
+            f"{self.what:<58}{self.measured:>8.2f}  goal {bound} {self.goal:<6g} {'met' if self.is_met else 'MISSED'}"
+        )
 
 
 def conclude(verdicts: Sequence[Verdict]) -> int:

@@ -1,6 +1,6 @@
 """What the engine with everything on costs over a bare aiohttp loop, and how it compares with other ways to do the job.
 
-Run it with `python -m benchmarks.throughput [ROUNDS]`. No latency, concurrency 64, plain asyncio, ledger on a real disk.
+Run it with `python -m benchmarks.throughput [ROUNDS]`. No latency, concurrency 64, plain asyncio, ledger on a disk.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ def main(rounds: int = ROUNDS) -> int:
         contestants: dict[str, Callable[[], Lap]] = {}
         for name, count in {"bare": PUTS, "engine": PUTS, **installed_peers()}.items():
             contestants[name] = scope.enter_context(
-                programs.in_python(
-                    name, base_url=target.base_url, concurrency=CONCURRENCY, count=count, folder=folder
-                )
+                programs.in_python(name, base_url=target.base_url, concurrency=CONCURRENCY, count=count, folder=folder)
             )
         for name, (count, program, _) in PROGRAMS.items():
             if not programs.is_missing("curl"):
@@ -56,7 +54,9 @@ def main(rounds: int = ROUNDS) -> int:
                 )
         laps = race(contestants, rounds=rounds)
     print(f"{rounds} shuffled rounds at concurrency {CONCURRENCY}, no latency\n{table(laps)}\n")
-    goals = {name: goal for name, (_, _, goal) in PEERS.items()} | {name: goal for name, (_, _, goal) in PROGRAMS.items()}
+    goals = {name: goal for name, (_, _, goal) in PEERS.items()} | {
+        name: goal for name, (_, _, goal) in PROGRAMS.items()
+    }
     return conclude(
         [
             Verdict("CPU per PUT over the bare loop", cpu_ratio(laps, "engine", "bare"), 1.25, at_most=True),

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from bulkpause.clock import Clock
-from bulkpause.errors import AuditError, AuthError, SourceError
+from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
 from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped
 from bulkpause.models import (
     Attempt,
@@ -168,7 +168,8 @@ class Engine:
         try:
             await self._attempt_until_ended(job)
         except AuthError as error:
-            self.halt(Halt(HaltReason.NOT_AUTHORISED, str(error)))
+            is_away = isinstance(error, TokenUnavailableError)
+            self.halt(Halt(HaltReason.UNREACHABLE if is_away else HaltReason.NOT_AUTHORISED, str(error)))
         finally:
             seat.job = None
             self._record.outcome(job.outcome())

@@ -21,6 +21,14 @@ class AuthError(BulkpauseError):
     """No token can be had, or the service refuses a fresh one."""
 
 
+class TokenUnavailableError(AuthError):
+    """No token just now, and waiting may heal it. `retry_after_s`: how long the far side asked to be left alone."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class AuditError(BulkpauseError):
     """The audit log could not be written. Nothing more may be sent."""
 

@@ -11,6 +11,9 @@ from aiolimiter import AsyncLimiter
 from bulkpause.clock import Clock
 from bulkpause.models import Attempt, Halt, HaltReason, Notice, ReportId, Verdict
 
+PACE: Final = 0.98
+"""The part of the agreed rate that is used."""
+
 FIRST_BARE_HOLD_S: Final = 1.0
 LONGEST_BARE_HOLD_S: Final = 60.0
 NO_HOLD: Final = float("-inf")
@@ -20,13 +23,15 @@ class RateGate:
     """Lets attempts out evenly, `per_s` a second at most: no burst at the start, none after a pause.
 
     A full second's bucket would let nearly twice the rate through at first, a bucket of one would lose the lateness of
-    every timer for good. This one forgives 10 ms: over any second at most the rate plus that allowance leaves.
+    every timer for good. This one forgives 10 ms, and paces 2 % below the rate: what the way to the service compresses
+    must not make a second there fuller than agreed.
     """
 
     def __init__(self, *, per_s: float) -> None:
-        allowance = 0.01 * per_s
+        pace_per_s = PACE * per_s
+        allowance = 0.01 * pace_per_s
         capacity = max(1 + min(0.5, allowance), allowance)
-        self._limiter = AsyncLimiter(capacity, capacity / per_s)
+        self._limiter = AsyncLimiter(capacity, capacity / pace_per_s)
         self._turn = asyncio.Lock()
         self._owed = 0
 

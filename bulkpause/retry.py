@@ -77,11 +77,13 @@ def _retry_within(
 
 
 def ended(attempts: Sequence[Attempt]) -> Status:
-    """The status of a report that gets no further attempt although it might have healed."""
-    sent = [attempt for attempt in attempts if attempt.sent]
-    if not sent:
+    """The status of a report that gets no further attempt although it might have healed.
+
+    One lost reply is enough for doubt, even if a later attempt was answered: the report may have changed.
+    """
+    if not any(attempt.sent for attempt in attempts):
         return Status.SKIPPED
-    return Status.UNKNOWN if _may_have_acted(sent[-1]) else Status.EXHAUSTED
+    return Status.UNKNOWN if any(map(_may_have_acted, attempts)) else Status.EXHAUSTED
 
 
 def backoff_s(policy: RetryPolicy, retry: int, rng: random.Random) -> float:

@@ -1,3 +1,5 @@
+"""`failed.csv`, written from a ledger."""
+
 from __future__ import annotations
 
 import csv

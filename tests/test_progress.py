@@ -1,3 +1,5 @@
+"""How a run is going, in words and as a bar; in virtual time."""
+
 from __future__ import annotations
 
 import asyncio
@@ -14,7 +16,7 @@ from tests.virtual_time import VirtualClock, run_virtually
 START = Snapshot(done=0, total=600, failed=0, throttled=0, in_flight=8, held_s=0.0, stopping=False)
 
 
-class Terminal(io.StringIO):
+class _Terminal(io.StringIO):
     """A terminal, for rich."""
 
     def isatty(self) -> bool:
@@ -131,7 +133,7 @@ def frames(monkeypatch: pytest.MonkeyPatch, **options: object) -> list[str]:
     monkeypatch.setattr("asyncio.to_thread", at_once)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    text = shown("bar", stream=Terminal(), **options)  # type: ignore[arg-type]
+    text = shown("bar", stream=_Terminal(), **options)  # type: ignore[arg-type]
     return [part for part in re.split(r"[\r\n]+", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text)) if part.strip()]
 
 

@@ -1,3 +1,5 @@
+"""What the engine's record makes of outcomes, retries and notices."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ ID = ReportId("0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90")
 FAILED = Attempt(2, "request", "correlation", 1, 12.34567, Reply(Verdict.THROTTLED, 429, 429, message="slow down"))
 
 
-class FakeAudit:
+class _FakeAudit:
     """A ledger in memory, which a test can break."""
 
     def __init__(self) -> None:
@@ -37,7 +39,7 @@ class FakeAudit:
         self.durable_up_to = len(self.lines)
 
 
-class FakeLog:
+class _FakeLog:
     """A log in memory."""
 
     def __init__(self) -> None:
@@ -47,11 +49,11 @@ class FakeLog:
         return lambda event, **fields: self.said.append((level, event, fields))
 
 
-class Recording:
+class _Recording:
     """A record and all that it writes to."""
 
     def __init__(self) -> None:
-        self.audit, self.log, self.summary = FakeAudit(), FakeLog(), RunSummary()
+        self.audit, self.log, self.summary = _FakeAudit(), _FakeLog(), RunSummary()
         self.record = RunRecord(
             operation=Operation.PAUSE,
             audit=cast("AuditLog", self.audit),
@@ -62,24 +64,24 @@ class Recording:
 
 
 @pytest.fixture
-def recording() -> Recording:
-    return Recording()
+def recording() -> _Recording:
+    return _Recording()
 
 
-async def test_an_intent_is_on_the_disk_when_it_returns(recording: Recording) -> None:
+async def test_an_intent_is_on_the_disk_when_it_returns(recording: _Recording) -> None:
     await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
     fields = {"report_id": ID, "attempt": 1, "request_id": "r", "correlation_id": "c"}
     assert recording.audit.lines == [("attempt_started", fields)]
     assert recording.audit.durable_up_to == 1
 
 
-async def test_an_intent_that_cannot_be_written_raises(recording: Recording) -> None:
+async def test_an_intent_that_cannot_be_written_raises(recording: _Recording) -> None:
     recording.audit.broken = True
     with pytest.raises(AuditError):
         await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
 
 
-def test_a_retried_attempt_is_written_counted_and_said(recording: Recording) -> None:
+def test_a_retried_attempt_is_written_counted_and_said(recording: _Recording) -> None:
     recording.record.retried(Entry(ID, 2), FAILED, delay_s=0.25)
     ((event, fields),) = recording.audit.lines
     assert event == "retry_scheduled"
@@ -101,7 +103,7 @@ def test_a_retried_attempt_is_written_counted_and_said(recording: Recording) -> 
 
 @pytest.mark.parametrize(("status", "level"), [(Status.SUCCEEDED, "debug"), (Status.DENIED, "info")])
 def test_an_outcome_is_written_counted_and_said_louder_if_it_is_bad(
-    recording: Recording, status: Status, level: str
+    recording: _Recording, status: Status, level: str
 ) -> None:
     recording.record.outcome(Outcome(status, row=7, report_id=ID, status_code=200, tries=2, sent=3, elapsed_ms=1.23456))
     ((event, fields),) = recording.audit.lines
@@ -112,18 +114,16 @@ def test_an_outcome_is_written_counted_and_said_louder_if_it_is_bad(
     assert recording.log.said == [(level, "report.ended", dict(fields))]
 
 
-def test_an_outcome_that_the_ledger_refuses_is_counted_all_the_same(recording: Recording) -> None:
+def test_an_outcome_that_the_ledger_refuses_is_counted_all_the_same(recording: _Recording) -> None:
     recording.audit.broken = True
     with pytest.raises(AuditError):
         recording.record.outcome(Outcome(Status.UNKNOWN, row=7, report_id=ID))
     assert recording.summary.by_status == {Status.UNKNOWN: 1}
 
 
-@pytest.mark.parametrize(
-    ("event", "level"), [("hold", "warning"), ("halted", "warning"), ("token_refreshed", "info")]
-)
+@pytest.mark.parametrize(("event", "level"), [("hold", "warning"), ("halted", "warning"), ("token_refreshed", "info")])
 def test_a_notice_is_written_counted_and_said_as_loud_as_it_matters(
-    recording: Recording, event: str, level: str
+    recording: _Recording, event: str, level: str
 ) -> None:
     recording.record.notice(Notice(event, {"hold_s": 2.0}))
     assert recording.audit.lines == [(event, {"hold_s": 2.0})]
@@ -131,7 +131,7 @@ def test_a_notice_is_written_counted_and_said_as_loud_as_it_matters(
     assert recording.log.said == [(level, f"run.{event}", {"hold_s": 2.0})]
 
 
-def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(recording: Recording) -> None:
+def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(recording: _Recording) -> None:
     reply = Reply(Verdict.FAULT, 500, 500, message="echo: planted", error="Bearer abc")
     recording.record.retried(Entry(ID, 2), FAILED._replace(reply=reply), delay_s=0.0)
     recording.record.outcome(Outcome(Status.REJECTED, row=2, report_id=ID, message="planted", error="sig=abc"))
@@ -141,7 +141,7 @@ def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(rec
     assert [secret for secret in ("planted", "abc") if secret in kept] == []
 
 
-async def test_a_lost_line_is_told_on_every_check(recording: Recording) -> None:
+async def test_a_lost_line_is_told_on_every_check(recording: _Recording) -> None:
     recording.record.check()
     await recording.record.durable()
     recording.audit.broken = True

@@ -1,3 +1,5 @@
+"""A run's identity, directory, summary and the commands to type next."""
+
 from __future__ import annotations
 
 import os
@@ -29,7 +31,7 @@ DONE = outcomes(Status.SUCCEEDED, 200)
 
 def make(folder: Path, *, now: datetime = NOW, seed: int = 1) -> Any:
     settings = Settings(run=RunSettings(runs_dir=folder))
-    return new_run(Operation.PAUSE, settings, source_name="stdin", now=now, rng=random.Random(seed))
+    return new_run(Operation.PAUSE, settings, source_name="stdin", now=now, rng=random.Random(seed))  # noqa: S311 - no secret
 
 
 def test_a_run_has_a_directory_named_by_its_id(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Which way of signing in the settings ask for."""
+
 from __future__ import annotations
 
 import os
@@ -43,7 +45,7 @@ def test_a_secret_signs_the_app_in(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_certificate_signs_the_app_in(
     monkeypatch: pytest.MonkeyPatch, given: Secret | None, passphrase: str | None
 ) -> None:
-    auth = {"certificate_file": Path("app.pfx"), "certificate_passphrase": given}
+    auth: dict[str, Any] = {"certificate_file": Path("app.pfx"), "certificate_passphrase": given}
     app, file, options = made(monkeypatch, "client_certificate", settings(**APP, **auth))
     assert (app.client_id, file, options["passphrase"]) == ("app", Path("app.pfx"), passphrase)
 
@@ -103,7 +105,11 @@ def test_a_ready_token_wins_over_credentials() -> None:
 def test_missing_credentials_are_named(auth: dict[str, Any], missing: list[str]) -> None:
     with pytest.raises(ConfigError) as refused:
         acquire_for(settings(**auth), clock=SystemClock())
-    names = {name for name in signin_names() if name in str(refused.value).split(" (")[0] or f"{name} (" in str(refused.value)}
+    names = {
+        name
+        for name in signin_names()
+        if name in str(refused.value).split(" (")[0] or f"{name} (" in str(refused.value)
+    }
     assert names == set(missing)
 
 

@@ -1,3 +1,5 @@
+"""What signals do to a run."""
+
 from __future__ import annotations
 
 import asyncio
@@ -12,7 +14,7 @@ from bulkpause.stopping import STOPPING, StopSignals
 HAS_USR1 = hasattr(signal, "SIGUSR1")
 
 
-class FakeRun:
+class _FakeRun:
     """Something to stop, three attempts of which fly."""
 
     def __init__(self, in_flight: int = 3) -> None:
@@ -26,11 +28,11 @@ class FakeRun:
         self.told.append("cancel")
 
 
-class Scene:
+class _Scene:
     """Signals over a fake run, and everything said."""
 
     def __init__(self, in_flight: int = 3) -> None:
-        self.run = FakeRun(in_flight)
+        self.run = _FakeRun(in_flight)
         self.said: list[str] = []
         self.left: list[int] = []
         self.noted: list[int] = []
@@ -60,7 +62,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", STOPPING)
 async def test_the_first_signal_drains_and_says_so(number: signal.Signals) -> None:
-    scene = Scene()
+    scene = _Scene()
     with scene.signals:
         await scene.receive(number)
     assert scene.run.told == ["stop"]
@@ -70,14 +72,14 @@ async def test_the_first_signal_drains_and_says_so(number: signal.Signals) -> No
 
 
 async def test_with_nothing_in_flight_there_is_nothing_to_abandon() -> None:
-    scene = Scene(in_flight=0)
+    scene = _Scene(in_flight=0)
     with scene.signals:
         await scene.receive(signal.SIGTERM)
     assert scene.said == ["SIGTERM: stopping; nothing is in flight."]
 
 
 async def test_the_second_signal_abandons_and_the_third_leaves_at_once() -> None:
-    scene = Scene()
+    scene = _Scene()
     with scene.signals:
         await scene.receive(signal.SIGINT, signal.SIGTERM, signal.SIGINT)
     assert scene.run.told == ["stop", "cancel"]
@@ -92,7 +94,7 @@ async def test_the_second_signal_abandons_and_the_third_leaves_at_once() -> None
 
 
 async def test_a_signal_before_the_run_stops_it_as_it_begins() -> None:
-    scene = Scene()
+    scene = _Scene()
     with scene.signals:
         await raised(signal.SIGTERM)
         assert scene.said == ["SIGTERM: nothing is in flight; ending."]
@@ -101,7 +103,7 @@ async def test_a_signal_before_the_run_stops_it_as_it_begins() -> None:
 
 
 async def test_a_signal_after_the_run_does_not_disturb_the_writing_of_the_record() -> None:
-    scene = Scene()
+    scene = _Scene()
     with scene.signals:
         await scene.receive()
         await raised(signal.SIGINT, signal.SIGINT)
@@ -110,7 +112,7 @@ async def test_a_signal_after_the_run_does_not_disturb_the_writing_of_the_record
 
 
 async def test_the_run_is_stopped_even_if_nothing_can_be_said() -> None:
-    scene = Scene()
+    scene = _Scene()
 
     def mute(text: str) -> None:
         raise OSError(text)
@@ -126,7 +128,7 @@ async def test_the_run_is_stopped_even_if_nothing_can_be_said() -> None:
 
 @pytest.mark.skipif(not HAS_USR1, reason="no SIGUSR1 here")
 async def test_sigusr1_tells_the_status_and_stops_nothing() -> None:
-    scene = Scene()
+    scene = _Scene()
     with scene.signals:
         await raised(signal.SIGUSR1)
         await scene.receive(signal.SIGUSR1)
@@ -136,7 +138,7 @@ async def test_sigusr1_tells_the_status_and_stops_nothing() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
 async def test_under_nohup_a_hang_up_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    scene = Scene()
+    scene = _Scene()
     with scene.signals:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         await scene.receive(signal.SIGHUP)
@@ -146,7 +148,6 @@ async def test_under_nohup_a_hang_up_stays_ignored() -> None:
 
 async def test_the_handlers_from_before_come_back() -> None:
     before = [signal.getsignal(number) for number in STOPPING]
-    with pytest.raises(RuntimeError), Scene().signals:
+    with _Scene().signals:
         assert [signal.getsignal(number) for number in STOPPING] != before
-        raise RuntimeError
     assert [signal.getsignal(number) for number in STOPPING] == before

@@ -6,14 +6,13 @@ MSAL and requests cost 150 ms to import; that happens in the thread that fetches
 from bulkpause.auth.entra import EntraApp, client_certificate, client_secret
 from bulkpause.auth.gate import TokenGate
 from bulkpause.auth.ready import token_from_command, token_from_environment, token_from_file
-from bulkpause.auth.tokens import Acquire, Token, Tokens, TokenUnavailableError
+from bulkpause.auth.tokens import Acquire, Token, Tokens
 
 __all__ = [
     "Acquire",
     "EntraApp",
     "Token",
     "TokenGate",
-    "TokenUnavailableError",
     "Tokens",
     "client_certificate",
     "client_secret",

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkpause.auth.refusals import judge_error
-from bulkpause.auth.tokens import Acquire, Token, TokenUnavailableError
+from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 
 if TYPE_CHECKING:
     from bulkpause.auth.transport import Transport

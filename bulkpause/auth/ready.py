@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bulkpause.auth.tokens import Acquire, Token, TokenUnavailableError
+from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Expiry of a token that does not tell its own: it is good until it is refused."""

@@ -12,8 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
-from bulkpause.auth.tokens import TokenUnavailableError
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 
 HINTS: Mapping[int, str] = {
     50076: "a person has to sign in again with MFA",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from bulkpause.clock import Clock
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.models import Notice
 
 MAX_SKEW = timedelta(seconds=300)
@@ -21,14 +21,6 @@ FIRST_WAIT_S = 5.0
 """Entra wants no quicker second try: MSAL itself answers a failure from memory for as long (api.md section 8)."""
 
 LONGEST_WAIT_S = 60.0
-
-
-class TokenUnavailableError(AuthError):
-    """No token just now, and waiting may heal it. `retry_after_s`: how long the far side asked to be left alone."""
-
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -63,7 +61,9 @@ def resume(source: str, **options: Any) -> int:
 
 
 def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
-    from bulkpause.sources import Format, open_source  # noqa: PLC0415 - keep --help quick
+    import asyncio  # noqa: PLC0415 - keep --help quick
+
+    from bulkpause.sources import Format, open_source  # noqa: PLC0415
 
     settings = load_settings(options).settings
     form = None if options["form"] is None else Format(options["form"])
@@ -99,6 +99,8 @@ def _rehearse(operation: Operation, source: Source, settings: Settings, options:
 
 
 async def _run(operation: Operation, source: Source, settings: Settings, options: dict[str, Any]) -> int:
+    import random  # noqa: PLC0415
+
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.manifest import Manifest  # noqa: PLC0415
     from bulkpause.run import execute  # noqa: PLC0415
@@ -121,9 +123,11 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
         if options["strict"]:
             _refuse_invalid(manifest, name=source.name)
         agreed = _ask(run, counts, options)
-    except BaseException:  # Ctrl-C cancels this task
+    except BaseException as error:  # Ctrl-C cancels this task
         manifest.stop()
         discard(run)
+        if not isinstance(error, Exception):
+            streams.say("\nNothing was sent.")
         raise
     if not agreed:
         manifest.stop()

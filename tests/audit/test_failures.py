@@ -7,6 +7,7 @@ import asyncio
 import errno
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,11 @@ async def test_a_cancelled_close_loses_no_line_but_writes_none_after_a_failure(
     await disk.arrived.wait()
     await a_few_passes_of_the_loop()
     task.cancel()
-    disk.go.set()  # the close waits for the disk, with the loop
+    slow = threading.Timer(0.05, disk.go.set)
+    slow.start()
     with pytest.raises(asyncio.CancelledError):
         await task
+    slow.join()
     assert [line["number"] for line in audit.read(path)] == written
 
 

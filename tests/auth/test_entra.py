@@ -29,7 +29,6 @@ from bulkpause.auth import (
     EntraApp,
     Token,
     Tokens,
-    TokenUnavailableError,
     client_certificate,
     client_secret,
 )
@@ -37,7 +36,7 @@ from bulkpause.auth.certificate import load_certificate
 from bulkpause.auth.entra import read_token
 from bulkpause.auth.tokens import in_daemon_thread
 from bulkpause.clock import SystemClock
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.sandbox import Sandbox, SandboxSettings, parse_fault
 
 CLOCK = SystemClock()

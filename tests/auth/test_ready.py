@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from bulkpause.auth import (
     Token,
     Tokens,
-    TokenUnavailableError,
     token_from_command,
     token_from_environment,
     token_from_file,
 )
 from bulkpause.auth.ready import NEVER
 from bulkpause.clock import SystemClock
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 
 CLOCK = SystemClock()
 

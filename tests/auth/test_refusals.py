@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProxyError, ReadTimeoutError
 
-from bulkpause.auth import TokenUnavailableError
 from bulkpause.auth.refusals import HINTS, judge_answer, judge_error, judge_wire
+from bulkpause.errors import TokenUnavailableError
 
 HOST = "login.example"
 DESCRIPTION = (

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkpause.auth import Token, TokenUnavailableError
+from bulkpause.auth import Token
 from bulkpause.auth.tokens import in_daemon_thread, wait_before_next_try_s
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 from tests.auth.fakes import HANGS_S, Desk, FakeEntra, now_s, rfc3339
 from tests.virtual_time import EPOCH, VirtualClock, run_virtually
 

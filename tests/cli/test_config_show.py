@@ -1,9 +1,11 @@
+"""What `bulkpause config show` prints."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 from bulkpause.settings import Settings, setting_values
-from tests.cli.conftest import Cli
+from tests.cli.calling import Cli
 
 SECRETS = {
     "AZURE_CLIENT_SECRET": "planted-secret",
@@ -52,7 +54,10 @@ def test_json_says_the_same(cli: Cli) -> None:
     text, document = cli("config", "show", env=SECRETS).out, cli("config", "show", "--json", env=SECRETS).document
     assert list(document) == list(setting_values(Settings()))
     assert document["auth.token"] == {"value": "****", "origin": "environment BULKPAUSE_TOKEN"}
-    assert all(" ".join(_row(text, key)).split() == f"{key} {row['value']} {row['origin']}".split() for key, row in document.items())
+    assert all(
+        " ".join(_row(text, key)).split() == f"{key} {row['value']} {row['origin']}".split()
+        for key, row in document.items()
+    )
 
 
 def test_a_file_that_does_not_exist_is_a_configuration_error(cli: Cli) -> None:

@@ -1,16 +1,18 @@
+"""The question before a large run, and what the answers lead to."""
+
 from __future__ import annotations
 
 import io
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
 import pytest
 
 from bulkpause.cli import confirm
 from bulkpause.sandbox import Sandbox
-from tests.cli.conftest import Cli, Keyboard, Serve
+from tests.cli.calling import Cli, Keyboard, Serve
 
 Answer = Callable[[str], io.StringIO]
 
@@ -64,13 +66,13 @@ def test_nobody_is_asked_where_there_is_no_terminal_to_open(answer: Answer, monk
 
 
 def test_ctrl_c_ends_the_wait_and_leaves_the_signal_as_it_was(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Impatient(io.StringIO):
-        def readline(self, size: int | None = -1, /) -> str:
+    class Impatient:
+        def readline(self) -> str:
             signal.raise_signal(signal.SIGINT)
             return "y\n"
 
     answer("")
-    monkeypatch.setattr("io.StringIO", Impatient)
+    monkeypatch.setattr(confirm, "_terminal", lambda: nullcontext((Impatient(), io.StringIO())))
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -120,9 +122,7 @@ def test_a_pipe_of_unknown_length_is_asked_about_before_it_ends(cli: Cli, many: 
 
 
 @pytest.mark.parametrize("arguments", [["--yes"], ["--sandbox"]])
-def test_yes_and_the_sandbox_are_not_asked_about(
-    cli: Cli, many: Sandbox, answer: Answer, arguments: list[str]
-) -> None:
+def test_yes_and_the_sandbox_are_not_asked_about(cli: Cli, many: Sandbox, answer: Answer, arguments: list[str]) -> None:
     screen = answer("n\n")
     cli("pause", "reports.csv", "--progress", "none", "--max-tries", "1", *arguments)
     assert screen.getvalue() == ""

@@ -1,3 +1,5 @@
+"""What earns which exit code."""
+
 from __future__ import annotations
 
 import signal
@@ -85,7 +87,9 @@ def test_every_error_before_a_run_earns_its_code(kind: type[BulkpauseError], cod
 
 def test_the_table_in_the_help_lists_every_code_and_no_other() -> None:
     codes = {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
-    listed = {int(word.strip(",")) for line in exits.TABLE.splitlines() for word in line.split()[:3] if word[0].isdigit()}
+    listed = {
+        int(word.strip(",")) for line in exits.TABLE.splitlines() for word in line.split()[:3] if word[0].isdigit()
+    }
     assert listed == codes - {exits.SIGNALLED} | {129, 143}
 
 

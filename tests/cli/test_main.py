@@ -1,3 +1,5 @@
+"""The root command: help, examples, errors."""
+
 from __future__ import annotations
 
 import re
@@ -9,7 +11,7 @@ import pytest
 from bulkpause import __version__
 from bulkpause.cli import root
 from bulkpause.cli.overview import HELP, VERBS
-from tests.cli.conftest import Cli
+from tests.cli.calling import Cli
 
 HELPS = [["--help"], *([*verb.split(), "--help"] for verb in (*VERBS, "config show"))]
 
@@ -50,7 +52,11 @@ def _verb(name: str) -> click.Command:
 def _examples() -> list[str]:
     texts = [HELP, *(_verb(name).get_help(click.Context(_verb(name), parent=ROOT)) for name in VERBS)]
     lines = (line.strip() for text in texts for line in text.splitlines())
-    return [line for line in lines if re.match(r"(cut|grep|bulkpause (pause|resume|sandbox)) .*", line) and "VERB" not in line]
+    return [
+        line
+        for line in lines
+        if re.match(r"(cut|grep|bulkpause (pause|resume|sandbox)) .*", line) and "VERB" not in line
+    ]
 
 
 @pytest.mark.parametrize("example", _examples())

@@ -1,3 +1,5 @@
+"""Which setting every option reaches, and which of them the next command repeats."""
+
 from __future__ import annotations
 
 import re
@@ -11,7 +13,7 @@ from bulkpause.cli import operate, root
 from bulkpause.cli.options import flags_to_repeat, load_settings
 from bulkpause.cli.overview import VERBS
 from bulkpause.settings import Settings, setting_values
-from tests.cli.conftest import Cli
+from tests.cli.calling import Cli
 
 
 def parsed(*arguments: str) -> dict[str, Any]:
@@ -92,9 +94,10 @@ def test_the_default_in_the_help_is_the_default(cli: Cli, flag: str, key: str) -
     ],
 )
 def test_a_value_out_of_bounds_is_a_usage_error_that_names_the_flag(cli: Cli, arguments: str) -> None:
-    said = cli("pause", "reports.csv", *arguments.split())
+    words = arguments.split()
+    said = cli("pause", "reports.csv", *words)
     assert (said.code, said.out) == (2, "")
-    assert arguments.split()[0] in said.err
+    assert words[0] in said.err
 
 
 def test_a_wrong_setting_elsewhere_is_a_configuration_error_with_its_origin(cli: Cli) -> None:

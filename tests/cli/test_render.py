@@ -1,3 +1,5 @@
+"""What an operator reads at the end of a run, and before one."""
+
 from __future__ import annotations
 
 import re
@@ -12,7 +14,7 @@ from bulkpause.errors import AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Outcome, Reject, SourceCounts, Status
 from bulkpause.rundir import RunReport
 from bulkpause.settings import Auth, Settings
-from tests.cli.conftest import Keyboard
+from tests.cli.calling import Keyboard
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id
 
 Capture = pytest.CaptureFixture[str]
@@ -201,7 +203,10 @@ def test_the_plan_as_json_says_the_same() -> None:
     ("counts", "words"),
     [
         (SourceCounts(accepted=1), "Pause 1 report at URL, 5/s, about 0.2 s?"),
-        (SourceCounts(accepted=900, invalid=2), "Pause 900 reports (leaving out 2 invalid rows) at URL, 5/s, about 3 min 0 s?"),
+        (
+            SourceCounts(accepted=900, invalid=2),
+            "Pause 900 reports (leaving out 2 invalid rows) at URL, 5/s, about 3 min 0 s?",
+        ),
         (None, "Pause an unknown number of reports at URL, 5/s?"),
     ],
 )

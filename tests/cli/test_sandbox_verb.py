@@ -1,3 +1,5 @@
+"""The sandbox as a verb."""
+
 from __future__ import annotations
 
 import asyncio
@@ -10,7 +12,7 @@ import pytest
 
 from bulkpause.cli.sandbox import _serve
 from bulkpause.sandbox import FAULT_HELP, Sandbox, SandboxSettings
-from tests.cli.conftest import Cli
+from tests.cli.calling import Cli
 
 
 async def _printed_while_serving(settings: SandboxSettings, capsys: pytest.CaptureFixture[str]) -> str:
@@ -37,7 +39,9 @@ async def test_over_tls_it_prints_what_a_real_sign_in_needs(capsys: pytest.Captu
     sandbox = Sandbox(SandboxSettings(seed=1))
     assert environment["AZURE_CLIENT_SECRET"] == sandbox.client_secret
     assert re.fullmatch(r"https://localhost:\d+/insights/v1/mpn", environment["BULKPAUSE_API__BASE_URL"])
-    assert environment["AZURE_AUTHORITY_HOST"] == environment["BULKPAUSE_API__BASE_URL"].removesuffix("/insights/v1/mpn")
+    assert environment["AZURE_AUTHORITY_HOST"] == environment["BULKPAUSE_API__BASE_URL"].removesuffix(
+        "/insights/v1/mpn"
+    )
     assert set(environment) >= {"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "BULKPAUSE_API__CA_FILE"}
 
 

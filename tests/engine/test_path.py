@@ -182,6 +182,18 @@ def test_what_the_last_gate_lets_out_leaves_at_that_moment() -> None:
     assert left_s == pytest.approx([3.5, 4.0, 4.5, 5.0, 5.5])
 
 
+def test_the_deadline_counts_from_the_first_attempt() -> None:
+    async def answer(report_id: ReportId, number: int, wire: Wire) -> Reply:
+        wire.sent += 1
+        await asyncio.sleep(50.0)
+        return Reply(Verdict.FAULT, 503, 503, retry_after_s=20.0)
+
+    api, record = FakeApi(answer), FakeRecord()
+    run_virtually(_run(FakeFeed([entry(1)]), api, record=record, retry=RetryPolicy(deadline_s=60.0)))
+    assert by_row(record.outcomes) == {1: Status.EXHAUSTED}
+    assert len(api.calls) == 1
+
+
 def test_a_wait_at_the_gates_beyond_the_deadline_ends_the_id_unsent() -> None:
     policy = RetryPolicy(max_tries=9, deadline_s=60.0, backoff_base_s=1.0)
 

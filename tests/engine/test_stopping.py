@@ -29,7 +29,7 @@ def run_until_ended(
     gate: Turnstile | None = None,
     sync_s: float = 0.0,
     at: dict[float, Callable[[Engine], None]] | None = None,
-    feed: Feed | None = None,
+    feed: Callable[[], Feed] | None = None,
     concurrency: int = 2,
 ) -> Ending:
     """The outcomes, when the run ended, and its parts; `at` says what is done to the engine and when."""
@@ -41,7 +41,7 @@ def run_until_ended(
         run = service.watched = engine(service, gate or Turnstile(), record=ledger, concurrency=concurrency)
         for moment_s, act in (at or {}).items():
             loop.call_later(moment_s, act, run)
-        await run.run(feed or FakeFeed([entry(row) for row in range(1, rows + 1)]))
+        await run.run(feed() if feed else FakeFeed([entry(row) for row in range(1, rows + 1)]))
         return ledger.outcomes, round(loop.time(), 6), run, service
 
     return run_virtually(main())
@@ -77,6 +77,13 @@ def test_a_gate_that_loses_the_cancellation_lets_nothing_out_after_a_stop() -> N
 
     assert (ended_s, service.calls) == (1.0, 0)
     assert set(by_row(outcomes).values()) == {Status.SKIPPED}
+
+
+def test_what_becomes_ready_to_leave_in_the_moment_of_the_stop_does_not_leave() -> None:
+    a_moment_later_s = 1.0 + 1e-10  # in the same pass of the loop, behind the connection
+    outcomes, _, _, _ = run_until_ended(Answer(connect_s=1.0), at={a_moment_later_s: Engine.stop})
+
+    assert (outcomes[0].status, outcomes[0].sent) == (Status.SKIPPED, 0)
 
 
 def test_what_has_left_lands_after_a_stop() -> None:
@@ -153,15 +160,10 @@ def test_a_run_stopped_before_it_began_sends_nothing() -> None:
 
 
 def test_a_source_that_never_ends_is_ended_by_a_stop() -> None:
-    async def main() -> tuple[list[Outcome], float]:
-        ledger = Ledger(concurrency=2)
-        service = Service([QUICK], ledger)
-        run = service.watched = engine(service, record=ledger)
-        asyncio.get_running_loop().call_later(500.0, run.stop)
-        await run.run(Feed([entry(1)], end="silence"))
-        return ledger.outcomes, round(asyncio.get_running_loop().time(), 6)
+    outcomes, ended_s, _, _ = run_until_ended(
+        QUICK, feed=lambda: Feed([entry(1)], end="silence"), at={500.0: Engine.stop}
+    )
 
-    outcomes, ended_s = run_virtually(main())
     assert by_row(outcomes) == {1: Status.SUCCEEDED}
     assert ended_s == 500.0
 
@@ -200,15 +202,10 @@ def test_a_halt_during_a_drain_is_not_why_the_run_ended() -> None:
 
 
 def test_an_unusable_source_halts_after_what_it_gave() -> None:
-    async def main() -> tuple[dict[int, Status], Engine]:
-        ledger = Ledger(concurrency=2)
-        service = Service([Answer(reply_s=5.0)], ledger)
-        run = service.watched = engine(service, record=ledger)
-        await run.run(Feed([entry(1), entry(2), entry(3)], pause_s=1.0, end="source_error"))
-        return by_row(ledger.outcomes), run
+    rows = [entry(row) for row in (1, 2, 3)]
+    outcomes, _, run, _ = run_until_ended(Answer(reply_s=5.0), feed=lambda: Feed(rows, pause_s=1.0, end="source_error"))
 
-    statuses, run = run_virtually(main())
-    assert statuses == {1: Status.SUCCEEDED, 2: Status.SUCCEEDED, 3: Status.SKIPPED}
+    assert by_row(outcomes) == {1: Status.SUCCEEDED, 2: Status.SUCCEEDED, 3: Status.SKIPPED}
     assert run.halted is not None
     assert (run.halted.reason, run.halted.message) == (HaltReason.SOURCE_FAILED, "line 7: an unclosed quote")
 
