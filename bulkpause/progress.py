@@ -161,9 +161,8 @@ class _Bar:
         numbers.add_column(ratio=1)
         for _ in range(2):
             numbers.add_column(no_wrap=True, justify="right")
-        bar = self._bar(
-            total=snapshot.total, completed=snapshot.done, pulse=snapshot.total is None, complete_style="cyan"
-        )
+        total, done = snapshot.total, snapshot.done
+        bar = self._bar(total, done, pulse=total is None, complete_style="cyan", pulse_style="cyan")
         numbers.add_row(self._title, bar, count(snapshot), eta(snapshot, per_s=per_s))
         lines = self._table.grid(expand=True)
         lines.add_column(no_wrap=True)

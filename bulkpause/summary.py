@@ -58,8 +58,7 @@ class Latencies:
     def add(self, elapsed_ms: float) -> None:
         """Count one exchange."""
         self._buckets[round(math.log(elapsed_ms) / _STEP) if elapsed_ms > 0 else -1000] += 1
-        if elapsed_ms > self.max_ms:
-            self.max_ms = elapsed_ms
+        self.max_ms = max(self.max_ms, elapsed_ms)
 
     def merge(self, other: Latencies) -> None:
         """Count what `other` counted as well."""

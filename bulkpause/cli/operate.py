@@ -103,7 +103,6 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
 
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.manifest import Manifest  # noqa: PLC0415
-    from bulkpause.run import execute  # noqa: PLC0415
     from bulkpause.rundir import discard, new_run  # noqa: PLC0415
 
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
@@ -119,6 +118,8 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
     manifest = Manifest(run.manifest_file)
     try:
         manifest.start(source, counts=lambda: source.counts)
+        from bulkpause.run import execute  # noqa: PLC0415 - aiohttp takes its time; the source is read meanwhile
+
         counts = await manifest.filled() if source.is_finite or options["strict"] else None
         if options["strict"]:
             _refuse_invalid(manifest, name=source.name)
@@ -137,6 +138,7 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
     try:
         report = await execute(run, manifest, _console(settings), clock=clock, rng=rng)
     except AuditCreateError:
+        manifest.stop()
         discard(run)
         raise
     from bulkpause.cli import render  # noqa: PLC0415 - when the work is done

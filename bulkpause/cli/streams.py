@@ -1,22 +1,32 @@
-"""Standard streams that are closed, full or have lost their reader: nothing of that may end a run."""
+"""Standard streams that are closed, full, stuck or have lost their reader: nothing of that may end or hold up a run."""
 
 from __future__ import annotations
 
 import os
+import queue
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
+
+BACKLOG: Final = 1000
+"""Texts kept for a terminal that stands still; more are lost."""
+
+PATIENCE_S: Final = 1.0
+"""How long the end of the program, or the result on stdout, waits for what is still to be said on stderr."""
 
 
 class _Lossy:
     """A stream that keeps the first OSError to itself: nothing is said on it that is worth failing for."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, before: Callable[[], None]) -> None:
         self._stream = stream
+        self._before = before
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
+        self._before()
         try:
             self._stream.write(text)
         except OSError as error:
@@ -33,9 +43,66 @@ class _Lossy:
         return getattr(self._stream, name)
 
 
+class _Detached:
+    """A stream behind a thread: a terminal that takes nothing (Ctrl-S, a hung session) must not stop the event loop."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._texts: queue.Queue[str] = queue.Queue(BACKLOG)
+        self._thread: threading.Thread | None = None
+        self.error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):  # click writes b"" to learn what kind of stream it has
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write_texts, name="bulkpause-stderr", daemon=True)
+            self._thread.start()
+        if not self._texts.full():
+            self._texts.put_nowait(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: the thread flushes, and nobody waits for it."""
+
+    def drain(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait until all is written, but not for ever."""
+        done = self._texts.all_tasks_done
+        with done:
+            done.wait_for(lambda: not self._texts.unfinished_tasks, patience_s)
+
+    def _write_texts(self) -> None:
+        while True:
+            text = self._texts.get()
+            try:
+                _write_through(self._stream, text)
+            except OSError as error:
+                self.error = self.error or error
+            finally:
+                self._texts.task_done()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _write_through(stream: TextIO, text: str) -> None:
+    """Write without the stream's own lock: a thread stuck with it in its hands would abort the interpreter's exit."""
+    try:
+        fd = stream.fileno()
+    except (OSError, ValueError):
+        fd = None  # no file, but something in memory
+    if fd is None or os.name == "nt":  # a console of Windows takes characters, not bytes
+        stream.write(text)
+        stream.flush()
+        return
+    data = text.encode(stream.encoding or "utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(fd, data) :]
+
+
 @contextmanager
 def dependable_streams() -> Iterator[None]:
-    """While entered, stdout and stderr are there, print any character, and never raise OSError.
+    """While entered, stdout and stderr are there, print any character, never raise OSError, and stderr never blocks.
 
     That the disk under stdout is full is said at the end; that the reader of a pipe has gone was its wish.
     """
@@ -49,7 +116,8 @@ def dependable_streams() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # an id in an odd encoding must not end the program
-    out, err = _Lossy(sys.stdout), _Lossy(sys.stderr)
+    err = _Detached(sys.stderr)
+    out = _Lossy(sys.stdout, before=err.drain)  # on one terminal, what was said before stands before the result
     try:
         with redirect_stdout(cast("TextIO", out)), redirect_stderr(cast("TextIO", err)):
             yield
@@ -57,10 +125,11 @@ def dependable_streams() -> Iterator[None]:
             if out.error is not None and not isinstance(out.error, BrokenPipeError):
                 say(f"bulkpause: cannot write to stdout: {out.error.strerror}.")
     finally:
-        for lossy in (out, err):
-            lossy.flush()
-            if lossy.error is not None:  # what is left goes nowhere, or Python complains of it at exit, and exits 120
-                os.dup2(os.open(os.devnull, os.O_WRONLY), lossy.fileno())
+        err.drain()
+        out.flush()
+        for stream in (out, err):
+            if stream.error is not None:  # what is left goes nowhere, or Python complains of it at exit, and exits 120
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str) -> None:
@@ -68,6 +137,8 @@ def say(text: str) -> None:
     from bulkpause.logs import printable  # noqa: PLC0415 - keep --help quick
 
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)  # noqa: T201 - to the operator
+    if isinstance(sys.stderr, _Detached):
+        sys.stderr.drain()  # or a program that leaves at once would leave it unsaid
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -38,6 +38,8 @@ async def test_a_closed_ledger_is_held_by_nobody(path: Path) -> None:
     async with ledger(path) as log:
         pass
     assert not log._lock.is_locked
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(log._fd)
     with pytest.raises(AuditCreateError, match="File exists"):
         await ledger(path).__aenter__()
 
@@ -102,8 +104,10 @@ async def test_a_directory_that_cannot_be_synced_leaves_nothing_open(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
         fds = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else None
+        broken = ledger(path)
         with pytest.raises(AuditCreateError):
-            await ledger(path).__aenter__()
+            await broken.__aenter__()
+        assert not broken._lock.is_locked
         if fds is not None:
             assert len(list(Path("/proc/self/fd").iterdir())) == fds
     path.unlink()

@@ -108,6 +108,18 @@ def test_no_means_that_nothing_is_sent_and_nothing_is_left_behind(cli: Cli, many
     assert cli.runs == []
 
 
+def test_ctrl_c_at_the_question_says_that_nothing_was_sent(
+    cli: Cli, many: Sandbox, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_question: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(confirm, "ask", interrupt)
+    said = cli("pause", "reports.csv")
+    assert (said.code, said.err.split("\n")) == (130, ["", "Nothing was sent.", "", "bulkpause: interrupted.", ""])
+    assert (many.journal.entries, cli.runs) == ((), [])
+
+
 def test_yes_means_that_it_runs(cli: Cli, many: Sandbox, answer: Answer) -> None:
     answer("y\n")
     cli("pause", "reports.csv", "--progress", "none")

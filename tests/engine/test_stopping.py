@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from bulkpause.engine import Engine
 from bulkpause.errors import AuditError, AuthError
-from bulkpause.models import Entry, HaltReason, Outcome, Reject, Status, Verdict
+from bulkpause.models import HaltReason, Outcome, Reject, Status, Verdict
 from bulkpause.ports import FakeFeed
 from tests.engine.scenario import Answer, Bug, Feed, Ledger, Service, Turnstile, by_row, engine, entry
 from tests.virtual_time import run_virtually
@@ -202,8 +203,8 @@ def test_a_halt_during_a_drain_is_not_why_the_run_ended() -> None:
 
 
 def test_an_unusable_source_halts_after_what_it_gave() -> None:
-    rows = [entry(row) for row in (1, 2, 3)]
-    outcomes, _, run, _ = run_until_ended(Answer(reply_s=5.0), feed=lambda: Feed(rows, pause_s=1.0, end="source_error"))
+    feed = partial(Feed, [entry(1), entry(2), entry(3)], pause_s=1.0, end="source_error")
+    outcomes, _, run, _ = run_until_ended(Answer(reply_s=5.0), feed=feed)
 
     assert by_row(outcomes) == {1: Status.SUCCEEDED, 2: Status.SUCCEEDED, 3: Status.SKIPPED}
     assert run.halted is not None
@@ -286,17 +287,3 @@ def test_a_failed_write_that_nobody_waited_for_is_found_before_the_next_send() -
         return service
 
     assert run_virtually(main()).calls == 0
-
-
-def test_an_entry_is_not_an_outcome_twice_when_a_worker_crashes_while_the_source_waits_for_room() -> None:
-    rows: list[Entry | Reject] = [entry(row) for row in range(1, 40)]
-
-    async def main() -> list[Outcome]:
-        ledger = Ledger(concurrency=1)
-        service = Service([Answer(None, reply_s=1.0)], ledger)
-        run = service.watched = engine(service, record=ledger, concurrency=1)
-        with pytest.raises(ExceptionGroup):
-            await run.run(Feed(rows, batch_size=39))
-        return ledger.outcomes
-
-    assert sorted(by_row(run_virtually(main()))) == list(range(1, 40))
