@@ -125,3 +125,12 @@ def test_a_signal_before_the_first_request_sends_nothing(an_operator: MakeOperat
     running.process.send_signal(signal.SIGINT)
     ran = running.end()
     assert (ran.code, ran.puts, ran.statuses) == (130, (), {"skipped": 20})
+
+
+def test_a_terminal_that_takes_no_more_output_does_not_hold_up_the_run(an_operator: MakeOperator) -> None:
+    operator = an_operator(reports=600)
+    terminal = under_way(operator, "--rate", "150/s")
+    wait_until(lambda: len(operator.sandbox.journal.puts) == 600)  # while nobody reads what it draws
+    ran = terminal.end()
+    assert ran.code == 0
+    assert ran.statuses == {"succeeded": 600}
