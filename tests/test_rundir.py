@@ -36,13 +36,13 @@ def make(folder: Path, *, now: datetime = NOW, seed: int = 1) -> Any:
 
 def test_a_run_has_a_directory_named_by_its_id(tmp_path: Path) -> None:
     run = make(tmp_path / "a" / "b")
-    assert re.fullmatch(r"20261122-030405-[0-9a-f]{6}", run.run_id)
+    assert re.fullmatch(r"20261122-030405-[0-9a-f]{8}", run.run_id)
     assert run.directory == tmp_path / "a" / "b" / run.run_id
     assert run.directory.is_dir()
 
 
 def test_run_ids_sort_by_time(tmp_path: Path) -> None:
-    times = [NOW + timedelta(seconds=seconds) for seconds in (0, 1, 60, 3600, 86400 * 40)]
+    times = [NOW + timedelta(seconds=seconds) for seconds in (0, 1e-6, 0.5, 1, 60, 3600, 86400 * 40)]
     ids = [make(tmp_path, now=now, seed=seed).run_id for seed, now in enumerate(times)]
     assert ids == sorted(ids)
 
