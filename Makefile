@@ -38,6 +38,7 @@ layers: $(READY) ## the import layers of the architecture
 check: test lint types layers demo ## all that CI runs
 
 bench: $(READY) ## measure the engine against a bare loop and its peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the virtual environment and caches

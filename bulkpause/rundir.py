@@ -150,7 +150,7 @@ def new_run(
     flags: tuple[str, ...] = (),
 ) -> Run:
     """Create the run directory, 0700. Raises AuditCreateError if that is not possible."""
-    run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{rng.getrandbits(12):03x}"  # sorts by time
+    run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{rng.getrandbits(4):x}"  # sorts by time
     directory = settings.run.runs_path / run_id
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

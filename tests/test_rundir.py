@@ -36,7 +36,7 @@ def make(folder: Path, *, now: datetime = NOW, seed: int = 1) -> Any:
 
 def test_a_run_has_a_directory_named_by_its_id(tmp_path: Path) -> None:
     run = make(tmp_path / "a" / "b")
-    assert re.fullmatch(r"20261122-030405-[0-9a-f]{8}", run.run_id)
+    assert re.fullmatch(r"20261122-030405-[0-9a-f]{6}", run.run_id)
     assert run.directory == tmp_path / "a" / "b" / run.run_id
     assert run.directory.is_dir()
 
