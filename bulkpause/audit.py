@@ -182,6 +182,7 @@ def _create(path: Path) -> int:
                 os.close(folder)
     except OSError:
         os.close(fd)
+        path.unlink()  # or the next try would find it in its way
         raise
     return fd
 

@@ -225,7 +225,7 @@ async def _open_ledger(audit: AuditLog, run: Run) -> None:
 def settings_digest(settings: Settings) -> str:
     """SHA-256 over every setting with secrets masked: two runs with the same digest were told the same."""
     text = "\n".join(f"{key}={value}" for key, value in setting_values(settings).items())
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 def _note_unread(report: RunReport) -> None:
@@ -241,7 +241,7 @@ async def _close_ledger(audit: AuditLog, report: RunReport) -> None:
     try:
         if report.audit_error is None:
             await audit.durable()
-            _write_failed(report)
+            await asyncio.to_thread(_write_failed, report)  # reads it all; a signal must not wait for that
             audit.write("run_finished", {"summary": report.to_dict()})
             await audit.durable()
     except AuditError as error:

@@ -82,8 +82,7 @@ class RunReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The document of `summary.json` and `--json`. Additive changes only."""
-        counts = self.summary.to_dict()
-        return {
+        document = {
             "schema": SUMMARY_SCHEMA,
             "run_id": self.run.run_id,
             "operation": self.run.operation.value,
@@ -104,8 +103,9 @@ class RunReport:
             "achieved_per_s": round(self.summary.sent / self.wall_s, 3) if self.wall_s > 0 else None,
             "next": self.next_command,
             "undo": self.undo_command,
-            **counts,
+            **self.summary.to_dict(),
         }
+        return {key: _encodable(value) for key, value in document.items()}
 
     @property
     def next_command(self) -> str | None:
@@ -129,9 +129,9 @@ class RunReport:
 
     def _stopped_by(self) -> dict[str, Any] | None:
         if self.audit_error is not None:
-            return {"reason": "audit_log", "message": str(self.audit_error)}
+            return {"reason": "audit_log", "message": _encodable(str(self.audit_error))}
         if self.crash is not None:
-            return {"reason": "error", "message": self.crash}
+            return {"reason": "error", "message": _encodable(self.crash)}
         if self.halt is not None:
             return {"reason": self.halt.reason.value, "message": self.halt.message}
         if self.stop_signal is not None:
@@ -186,6 +186,11 @@ def write_summary(report: RunReport) -> None:
         draft.replace(file)
     except OSError as error:
         report.warnings.append(f"cannot write {file}: {error.strerror}.")
+
+
+def _encodable(value: Any) -> Any:
+    """A path may hold bytes that are no UTF-8, which JSON cannot say."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _quoted(word: Path | str) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -244,11 +245,25 @@ def test_a_bug_of_ours_ends_with_70_and_a_summary_that_says_so(
     monkeypatch.setattr(ReportClient, "send", fail)
     said = cli("pause", cli.source(sandbox.report_ids))
     assert (said.code, said.out) == (70, "")
-    assert said.err.startswith("bulkpause: internal error, please report it: RuntimeError")
+    ledger, error = said.err.splitlines()
+    assert ledger.endswith(f" is in {Path('runs', cli.runs[-1].name, 'audit.jsonl')}.")
+    assert error.startswith("bulkpause: internal error, please report it: RuntimeError")
     summary = cli.summary()
     assert (summary["state"], summary["stopped_by"]) == ("broken", {"reason": "error", "message": "ExceptionGroup"})
     assert sum(summary["by_status"].values()) == 8
     assert "planted" not in said.err + (cli.runs[-1] / "summary.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="such a name cannot be there")
+def test_a_place_whose_name_is_no_utf_8_ends_in_a_summary_like_any_other(cli: Cli, serve: Serve) -> None:
+    sandbox = serve()
+    place = os.fsdecode(b"odd-\xff")
+    said = cli("pause", cli.source([*sandbox.report_ids, str(uuid4())]), "--runs-dir", place)
+    assert said.code == 1
+    (run,) = Path(place).iterdir()
+    summary = orjson.loads((run / "summary.json").read_bytes())
+    assert summary["by_status"] == {"succeeded": 8, "not_found": 1}
+    assert "odd-\\udcff" in summary["directory"]
 
 
 def test_a_source_that_breaks_off_halts_the_run_behind_what_it_gave(cli: Cli, serve: Serve) -> None:

@@ -15,9 +15,14 @@ def is_wanted(count: int | None, *, above: int) -> bool:
     return count is None or count > above
 
 
+def is_attended() -> bool:
+    """Whether somebody sits at a terminal; `2>&1 | tee` leaves only stdin to tell it by."""
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
 def ask(question: str) -> bool | None:
     """The operator's y or n; None if there is no terminal to ask on. Ctrl-C raises KeyboardInterrupt."""
-    if not sys.stderr.isatty():
+    if not is_attended():
         return None
     with ExitStack() as exits:
         try:

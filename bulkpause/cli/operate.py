@@ -13,7 +13,7 @@ import click
 
 from bulkpause.cli import confirm, exits, streams
 from bulkpause.cli.options import Verb, config_options, flags_to_repeat, load_settings, run_options, target_options
-from bulkpause.errors import AuditCreateError, SourceError, UsageError
+from bulkpause.errors import AuditCreateError, BulkpauseError, SourceError, UsageError
 from bulkpause.models import Operation, Reject, SourceCounts
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
 
     from bulkpause.sources import Format, open_source  # noqa: PLC0415
 
+    if options["sandbox"] and (options["base_url"] or options["ca_file"]):
+        raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
     settings = load_settings(options).settings
     form = None if options["form"] is None else Format(options["form"])
     stdin = None if sys.stdin is None else sys.stdin.buffer
@@ -141,6 +143,10 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
         manifest.stop()
         discard(run)
         raise
+    except Exception as error:
+        if not isinstance(error, BulkpauseError):
+            streams.say(f"bulkpause: broken off; what was done until then is in {run.audit_file}.")
+        raise
     from bulkpause.cli import render  # noqa: PLC0415 - when the work is done
 
     render.show_report(report, as_json=options["as_json"])
@@ -157,7 +163,7 @@ def _ask(run: Run, counts: SourceCounts | None, options: dict[str, Any]) -> bool
     question = render.question(run, counts)
     if not options["no_input"]:
         return confirm.ask(question) is not False
-    if sys.stderr.isatty():
+    if confirm.is_attended():
         raise UsageError(f"{question} Nothing was sent: --no-input forbids to ask. Add --yes to go ahead.")
     return True
 

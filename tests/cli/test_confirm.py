@@ -55,6 +55,13 @@ def test_nobody_is_asked_where_stderr_is_no_terminal(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == ""
 
 
+def test_a_person_whose_stderr_goes_through_tee_is_asked(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer("y\n")
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    monkeypatch.setattr("sys.stdin", Keyboard())
+    assert confirm.ask("Go ahead?") is True
+
+
 def test_nobody_is_asked_where_there_is_no_terminal_to_open(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     answer("y\n")
 

@@ -77,7 +77,12 @@ def test_version_is_that_of_the_package(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["paus"], "No such command 'paus'"), (["pause"], "Missing argument 'SOURCE'"), (["pause", "a", "b"], "b")],
+    [
+        (["paus"], "No such command 'paus'"),
+        (["pause"], "Missing argument 'SOURCE'"),
+        (["pause", "a", "b"], "b"),
+        (["pause", "a", "--sandbox", "--base-url", "https://b"], "leave out --base-url"),
+    ],
 )
 def test_a_wrong_command_line_is_said_on_stderr(cli: Cli, arguments: list[str], words: str) -> None:
     said = cli(*arguments)
