@@ -132,7 +132,9 @@ def _welcome(sandbox: Sandbox) -> str:
         variables["BULKPAUSE_TOKEN"] = sandbox.issue_token()
     form = "$env:{} = '{}'" if os.name == "nt" else "export {}='{}'"
     lines = [form.format(name, value) for name, value in variables.items()]
-    return "\n".join(["# The sandbox serves until Ctrl-C. In another terminal:", *lines, "bulkpause pause reports.csv"])
+    if sandbox.report_ids:
+        lines.append(f"echo {sandbox.report_ids[0]} | bulkpause pause -")
+    return "\n".join(["# The sandbox serves until Ctrl-C. In another terminal:", *lines])
 
 
 def _parsed(parse: Callable[[str], Any], text: str, option: str) -> Any:

@@ -23,7 +23,9 @@ ON_POSIX = os.name == "posix"
 
 async def test_an_existing_file_is_refused_and_left_alone(path: Path) -> None:
     path.write_text("precious")
-    with pytest.raises(AuditCreateError, match=re.escape(f"cannot create the audit log {path}: File exists.")):
+    with pytest.raises(
+        AuditCreateError, match=re.escape(f"cannot create the audit log {path}: File exists. Choose another name")
+    ):
         await ledger(path).__aenter__()
     assert path.read_text() == "precious"
 
