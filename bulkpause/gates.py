@@ -114,11 +114,14 @@ class HoldGate:
 
 
 class ReachGate:
-    """Ends the run when the service has never answered and one report has spent all its tries on silence."""
+    """Ends the run when the service has never answered and one report has spent all its tries, or its time, on that."""
 
-    def __init__(self, *, max_tries: int) -> None:
+    def __init__(self, *, max_tries: int, deadline_s: float, clock: Clock) -> None:
         self._max_tries = max_tries
+        self._deadline_s = deadline_s
+        self._clock = clock
         self._reached = False
+        self._silent_since_s: float | None = None
 
     async def admit(self) -> None:
         """Let everything pass."""
@@ -131,7 +134,7 @@ class ReachGate:
         """Notice the first answer, or the silence."""
         if attempt.reply.verdict is not Verdict.UNANSWERED:
             self._reached = True
-        elif not self._reached and attempt.number >= self._max_tries:
+        elif not self._reached and (attempt.number >= self._max_tries or self._silent_s(attempt) >= self._deadline_s):
             tries = f"{attempt.number} tries" if attempt.number > 1 else "one try"
             return Halt(
                 HaltReason.UNREACHABLE,
@@ -139,3 +142,10 @@ class ReachGate:
                 "api.base_url.",
             )
         return None
+
+    def _silent_s(self, attempt: Attempt) -> float:
+        """Seconds since the first silent attempt began."""
+        now_s = self._clock.monotonic_s()
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s - attempt.elapsed_ms / 1000
+        return now_s - self._silent_since_s

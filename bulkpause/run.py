@@ -96,7 +96,7 @@ async def _operate(
         acquire_for(settings, clock=clock), clock, notify=record.notice, token_timeout_s=settings.auth.timeout_s
     )
     hold = HoldGate(cap_s=settings.retry.retry_after_cap_s, clock=clock, notify=record.notice)
-    reach = ReachGate(max_tries=settings.retry.max_tries)
+    reach = ReachGate(max_tries=settings.retry.max_tries, deadline_s=settings.retry.deadline_s, clock=clock)
     token_gate = TokenGate(tokens)
     rate = RateGate(per_s=settings.run.rate.per_s)
     async with ReportClient(client_settings(settings), tokens=tokens, clock=clock) as api:

@@ -284,14 +284,19 @@ def test_any_other_answer_after_the_hold_starts_the_doubling_anew(verdict: Verdi
     assert held.holds() == [1, 2, 4 if verdict is Verdict.UNANSWERED else 1]
 
 
-def reach(*attempts: Attempt, max_tries: int = 3) -> Halt | None:
-    """The last observation's answer."""
-    gate, halt = ReachGate(max_tries=max_tries), None
-    run_virtually(gate.admit())
-    for seen in attempts:
-        assert gate.is_open()
-        halt = gate.observe(REPORT, seen)
-    return halt
+def reach(*attempts: Attempt, max_tries: int = 3, every_s: float = 0.0) -> Halt | None:
+    """The last observation's answer, under a deadline of ten seconds."""
+
+    async def observe_all() -> Halt | None:
+        gate, halt = ReachGate(max_tries=max_tries, deadline_s=10.0, clock=VirtualClock()), None
+        await gate.admit()
+        for seen in attempts:
+            await asyncio.sleep(every_s)
+            assert gate.is_open()
+            halt = gate.observe(REPORT, seen)
+        return halt
+
+    return run_virtually(observe_all())
 
 
 def silence(number: int) -> Attempt:
@@ -304,6 +309,19 @@ def test_a_service_that_never_answers_ends_the_run_once_one_report_has_spent_its
     assert halt is not None
     assert halt.reason is HaltReason.UNREACHABLE
     assert halt.message.startswith("no answer from the service after 3 tries: cannot connect. Check the network")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "halts"),
+    [
+        ([silence(1), silence(1), silence(1)], True),
+        ([silence(1), silence(1)], False),
+        ([silence(1)._replace(elapsed_ms=10_000)], True),
+        ([silence(1), attempt(), silence(1)], False),
+    ],
+)
+def test_a_service_silent_for_longer_than_a_deadline_ends_the_run(attempts: list[Attempt], halts: bool) -> None:
+    assert (reach(*attempts, every_s=5.0) is not None) is halts
 
 
 def test_one_allowed_try_is_called_one_try() -> None:
