@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import queue
 import threading
@@ -184,17 +185,26 @@ def _create(path: Path) -> int:
     binary = getattr(os, "O_BINARY", 0)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | binary, 0o600)
     try:
-        if hasattr(os, "O_DIRECTORY"):  # the new name must survive a power cut as well; Windows has no such call
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        _sync_folder(path.parent)
     except OSError:
         os.close(fd)
         path.unlink()  # or the next try would find it in its way
         raise
     return fd
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name in `folder` survive a power cut as well, where the system can: Windows has no such call."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network and shared folders may not know it
+            raise
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -35,7 +35,3 @@ class AuditError(BulkpauseError):
 
 class AuditCreateError(AuditError):
     """The run directory or audit log could not be created. Nothing was sent."""
-
-
-class HaltError(BulkpauseError):
-    """A guard ended the run."""

@@ -39,9 +39,6 @@ class Log(Protocol):
     def warning(self, event: str, **fields: Any) -> None:
         """Something an operator should know."""
 
-    def error(self, event: str, **fields: Any) -> None:
-        """Something that ends the run."""
-
 
 def printable(text: str) -> str:
     r"""`text` with everything escaped that does not print: line breaks, colours, what turns the writing direction."""
@@ -50,11 +47,15 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+SHORTEST: Final = 4
+"""Shorter secrets are not looked for: they would be struck out of every other word, and are none."""
+
+
 class Redactor:
     """Strikes secrets out of text: known values wherever they stand, and what has the shape of one."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        given = {secret for secret in secrets if secret}
+        given = {secret for secret in secrets if len(secret) >= SHORTEST}
         spelt = {form(secret) for secret in given for form in (str, quote, quote_plus, lambda text: quote(text, ""))}
         self._known = sorted(spelt, key=len, reverse=True)
 
@@ -111,10 +112,6 @@ class LazyLog:
     def warning(self, event: str, **fields: Any) -> None:
         """See Log."""
         self._write("warning", event, fields)
-
-    def error(self, event: str, **fields: Any) -> None:
-        """See Log."""
-        self._write("error", event, fields)
 
     def prepare(self) -> None:
         """Import structlog now; from a thread, so that the first line does not hold up the event loop."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -189,7 +189,8 @@ def _console(settings: Settings) -> Console:
     secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy]
     known = [secret.reveal() for secret in secrets if secret is not None]
     if api.proxy is not None:
-        known += filter(None, [urlsplit(api.proxy.reveal()).password])
+        password = urlsplit(api.proxy.reveal()).password or ""
+        known += [password, unquote(password)]
     redactor = Redactor(known)
     style = settings.run.progress
     return Console(

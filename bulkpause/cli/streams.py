@@ -137,8 +137,8 @@ def say(text: str) -> None:
     from bulkpause.logs import printable  # noqa: PLC0415 - keep --help quick
 
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)  # noqa: T201 - to the operator
-    if isinstance(sys.stderr, _Detached):
-        sys.stderr.drain()  # or a program that leaves at once would leave it unsaid
+    if drain := getattr(sys.stderr, "drain", None):  # not by its type: while a bar is up, rich stands in front of it
+        drain()  # or a program that leaves at once would leave it unsaid
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -15,7 +15,6 @@ from bulkpause.errors import (
     AuthError,
     BulkpauseError,
     ConfigError,
-    HaltError,
     SourceError,
     UsageError,
 )
@@ -78,7 +77,6 @@ def test_what_stopped_the_run_wins_over_what_became_of_the_reports(stopped_by: d
         (AuditError, 74),
         (AuthError, 77),
         (ConfigError, 78),
-        (HaltError, 70),
     ],
 )
 def test_every_error_before_a_run_earns_its_code(kind: type[BulkpauseError], code: int) -> None:
