@@ -20,7 +20,7 @@ from bulkpause.errors import AuditCreateError, AuditError
 
 SCHEMA: Final = 1
 
-SPACING_S: Final = 0.002
+SPACING_S: Final = 0.001
 """How far apart commits start at least: at full load a larger group shares one, and the threads switch less often."""
 
 LINGER_S: Final = 0.05
