@@ -11,7 +11,7 @@ from aiolimiter import AsyncLimiter
 from bulkpause.clock import Clock
 from bulkpause.models import Attempt, Halt, HaltReason, Notice, ReportId, Verdict
 
-PACE: Final = 0.98
+PACE: Final = 0.99
 """The part of the agreed rate that is used."""
 
 FIRST_BARE_HOLD_S: Final = 1.0
@@ -23,7 +23,7 @@ class RateGate:
     """Lets attempts out evenly, `per_s` a second at most: no burst at the start, none after a pause.
 
     A full second's bucket would let nearly twice the rate through at first, a bucket of one would lose the lateness of
-    every timer for good. This one forgives 10 ms, and paces 2 % below the rate: what the way to the service compresses
+    every timer for good. This one forgives 10 ms, and paces 1 % below the rate: what the way to the service compresses
     must not make a second there fuller than agreed.
     """
 
