@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
+from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import aiohttp
 from yarl import URL
 
 from bulkpause import __version__
 from bulkpause.clock import Clock
+from bulkpause.envelope import BODY_LIMIT, plain
 from bulkpause.errors import ConfigError
-from bulkpause.models import Operation, Reply, ReportId, Verdict, Wire
-from bulkpause.replies import BODY_LIMIT, judge
+from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
+from bulkpause.pages import LIST_LIMIT, NO_QUERY, judge_page
+from bulkpause.replies import judge
+
+LONG_READ: Final = 10
+"""A list may take this many times `timeout_s`, as long as it keeps coming."""
+
+_AS_SENT: Final = re.compile(r"[!-~]*")
+"""A link that needs no quoting; one that holds a signature must not be touched."""
 
 
 class TokenSource(Protocol):
@@ -61,10 +73,18 @@ class ClientSettings:
 class ReportClient:
     """Partner Center's report API over one aiohttp session. Failures of the far side come back as a Reply."""
 
-    def __init__(self, settings: ClientSettings, *, tokens: TokenSource, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        tokens: TokenSource,
+        clock: Clock,
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
         self._clock = clock
+        self._new_id = new_id
         self._base = URL(settings.base_url)
         self._path = self._base.raw_path.rstrip("/") + "/ScheduledReport"
         self._wires: dict[str, Wire] = {}
@@ -126,6 +146,61 @@ class ReportClient:
             self._tokens.reject(token)
         return reply
 
+    async def read(self, target: str | None, *, query: Mapping[str, str] = NO_QUERY) -> Page:
+        """One GET of the tenant's reports: the first page that passes `query`, or the nextLink `target` of another.
+
+        The token goes to the configured scheme, host and port only: a link to anywhere else is not followed, and comes
+        back as a REJECTED page. Raises AuthError if there is no token.
+        https://learn.microsoft.com/en-us/partner-center/insights/insights-programmatic-get-report
+        """
+        url = self._list_url(query) if target is None else self._next_url(target)
+        if url is None:
+            flaw = f"its link {plain(target or '', limit=150)!r} does not lead to {self._base.origin()}"
+            message = f"{flaw}: not followed, no other host gets the token"
+            return Page(Reply(Verdict.REJECTED, message=message), sent=0)
+        token = await self._tokens.token()
+        correlation_id, wire = self._new_id(), Wire()
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "MS-RequestId": self._new_id(),
+            "MS-CorrelationId": correlation_id,
+        }
+        timeout_s = self._settings.timeout_s
+        patience = aiohttp.ClientTimeout(
+            total=LONG_READ * timeout_s, sock_connect=self._settings.connect_timeout_s, sock_read=timeout_s
+        )
+        self._wires[correlation_id] = wire
+        try:
+            async with self._session.get(
+                url, headers=headers, allow_redirects=False, proxy=self._settings.proxy, timeout=patience
+            ) as response:
+                body = await _read(response, limit=LIST_LIMIT)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=timeout_s)), sent=wire.sent)
+        finally:
+            del self._wires[correlation_id]
+        page = judge_page(http_status=response.status, headers=response.headers, body=body, now=self._clock.now())
+        if page.reply.verdict is Verdict.UNAUTHORISED:
+            self._tokens.reject(token)
+        return page._replace(sent=wire.sent)
+
+    def _list_url(self, query: Mapping[str, str] = NO_QUERY) -> URL:
+        url = self._base.with_path(self._path, encoded=True)
+        return URL(f"{url}?{urlencode(query, quote_via=quote, safe='')}", encoded=True) if query else url
+
+    def _next_url(self, link: str) -> URL | None:
+        """Where a nextLink leads, which may be relative to the list; None if that is anywhere but the configured host.
+
+        A link may not bring a user name either: it would take the place of the token.
+        """
+        base = self._base
+        try:
+            url = self._list_url().join(URL(link, encoded=_AS_SENT.fullmatch(link) is not None))
+            is_ours = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port) and url.raw_user is None
+        except ValueError:
+            return None
+        return url if is_ours else None
+
 
 def describe(error: Exception, *, timeout_s: float) -> str:
     """A wire failure in one line, free of proxy passwords and of aiohttp's internals."""
@@ -185,17 +260,17 @@ def _counted_request(wires: dict[str, Wire]) -> type[aiohttp.ClientRequest]:
     return CountedRequest
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    """The body; None if it is over BODY_LIMIT, what came of it if the rest did not: the status line is an answer."""
+async def _read(response: aiohttp.ClientResponse, *, limit: int = BODY_LIMIT) -> bytes | None:
+    """The body; None if it is over `limit`, what came of it if the rest did not: the status line is an answer."""
     length = response.content_length
-    if length is not None and length > BODY_LIMIT:
+    if length is not None and length > limit:
         response.close()
         return None
     body = bytearray()
     try:
         while chunk := await response.content.readany():
             body += chunk
-            if len(body) > BODY_LIMIT:
+            if len(body) > limit:
                 response.close()
                 return None
     except (aiohttp.ClientError, TimeoutError):

@@ -134,6 +134,34 @@ class Reply(NamedTuple):
     retry_after_s: float | None = None
 
 
+class Report(NamedTuple):
+    """One report as the service lists it. Text is as it was sent: hostile until shown escaped."""
+
+    report_id: ReportId
+    report_status: str | None = None
+    """Active, Paused or Inactive in this spelling; whatever else the service says as it says it."""
+    name: str | None = None
+    query_id: str | None = None
+    user: str | None = None
+    """Whose it is: a sign-in name, or a number where the API gives one."""
+    modified_time: str | None = None
+    """When it was last changed, in whole seconds; None until the first change."""
+
+
+class Page(NamedTuple):
+    """One reply to a request for the tenant's reports, judged by `pages.judge_page`, or why there was none."""
+
+    reply: Reply
+    """CONFIRMED for a readable page, NOT_FOUND where no report passes the filter, else what failed."""
+    reports: tuple[Report, ...] = ()
+    next_link: str | None = None
+    """Where the list goes on, absolute or relative; None on its last page."""
+    unreadable: int = 0
+    """Items without a report id."""
+    sent: int = 1
+    """How often the request left: 0 if the connection was never made, 2 if aiohttp re-sent it silently."""
+
+
 @dataclass(slots=True)
 class Wire:
     """How often one attempt left for the wire, counted as it happens, so that a cancelled attempt is known too."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 import pytest
@@ -13,13 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bulkpause.models import MESSAGE_LIMIT, Operation, Reply, ReportId, Verdict
-from bulkpause.replies import BODY_LIMIT, judge
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-REPORT = ReportId("0b9c7a52-8a5e-4f9b-9c1e-3d2f1a0b4c5d")
-OTHER = "11111111-2222-4333-8444-555555555555"
-JSON = "application/json; charset=utf-8"
+from bulkpause.envelope import BODY_LIMIT
+from bulkpause.models import MESSAGE_LIMIT, Operation, Reply, Verdict
+from bulkpause.replies import judge
+from tests.envelopes import CASINGS, HTML, JSON, NOW, OTHER, PAYLOADS, REPORT, VALUES, Casing, envelope, pascal, report
 
 VERDICTS = {
     400: Verdict.REJECTED,
@@ -45,36 +39,6 @@ VERDICTS = {
 }
 
 
-def camel(key: str) -> str:
-    return key
-
-
-def pascal(key: str) -> str:
-    return key[0].upper() + key[1:]
-
-
-def padded(key: str) -> str:
-    return f" {pascal(key)}\t"
-
-
-def mixed(key: str) -> str:
-    return pascal(key) if len(key) % 2 else f" {key.upper()}"
-
-
-CASINGS: list[Callable[[str], str]] = [camel, pascal, padded, mixed, str.upper, str.lower]
-
-
-def report(**changes: Any) -> dict[str, Any]:
-    return {"reportId": REPORT, "reportName": "Über", "reportStatus": "Paused", "recurrenceCount": None, **changes}
-
-
-def envelope(*reports: Mapping[str, Any], casing: Callable[[str], str] = camel, **changes: Any) -> bytes:
-    """The envelope of api.md section 3; a change to `...` leaves the key out."""
-    items = [{casing(key): value for key, value in item.items() if value is not ...} for item in reports]
-    body = {"value": items, "nextLink": None, "totalCount": len(items), "message": None, "statusCode": 200, **changes}
-    return orjson.dumps({casing(key): value for key, value in body.items() if value is not ...})
-
-
 def judged(
     body: bytes | None, http_status: int = 200, *, operation: Operation = Operation.PAUSE, **headers: str
 ) -> Reply:
@@ -86,7 +50,7 @@ def judged(
 @pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize("status_code", [200, "200", " 200 ", None, ..., 201])
 def test_a_confirmation_is_understood_in_every_spelling_of_its_keys(
-    casing: Callable[[str], str], operation: Operation, status_code: object
+    casing: Casing, operation: Operation, status_code: object
 ) -> None:
     body = envelope(report(reportStatus=operation.wanted), casing=casing, statusCode=status_code, message="Done")
     said = 201 if status_code == 201 else 200
@@ -137,9 +101,6 @@ def test_how_a_body_is_packed_and_what_it_calls_itself_changes_nothing(body: byt
 def test_a_stray_latin_1_byte_in_another_field_does_not_spoil_the_reply() -> None:
     body = envelope(report(reportName="caf?")).replace(b"caf?", b"caf\xe9")
     assert judged(body).verdict is Verdict.CONFIRMED
-
-
-HTML = b"<!DOCTYPE html>\n<html><body>\n  Please   sign in\n</body></html>"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +183,7 @@ def test_deeply_nested_answers_are_no_confirmation() -> None:
 
 @pytest.mark.parametrize("casing", CASINGS)
 @pytest.mark.parametrize(("code", "verdict"), VERDICTS.items())
-def test_a_failure_is_one_wherever_it_is_said(casing: Callable[[str], str], code: int, verdict: Verdict) -> None:
+def test_a_failure_is_one_wherever_it_is_said(casing: Casing, code: int, verdict: Verdict) -> None:
     expected = Reply(verdict, code, code, message="No")
     said = envelope(report(), casing=casing, statusCode=code, message="No")
     assert judged(said, code) == expected
@@ -323,19 +284,6 @@ def test_a_long_message_is_cut_at_the_limit_with_a_mark() -> None:
     assert judged(envelope(report(reportStatus="y" * 10_000))).report_status == "y" * 499 + "…"
 
 
-WORDS = st.sampled_from(["value", "reportId", "reportStatus", "statusCode", "message", "error", "code", "description"])
-VALUES = st.sampled_from([REPORT, OTHER, "Paused", "Active", "200", 200, 404, 429, True, None, 10**18, "x" * 2000])
-PAYLOADS = st.recursive(
-    VALUES,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.builds(
-            lambda fields, casing: {casing(key): value for key, value in fields.items()},
-            st.dictionaries(WORDS, inner),
-            st.sampled_from(CASINGS),
-        )
-    ),
-)
 STATES = st.sampled_from(["Paused", " paused ", "Active", "", None, ..., True, 2, ["Paused"]])
 REPORTS = st.builds(
     lambda named, state: report(reportId=named, reportStatus=state),
