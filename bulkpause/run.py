@@ -20,6 +20,7 @@ from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, BulkpauseError, SourceError
 from bulkpause.failed import write_failed
 from bulkpause.gates import HoldGate, RateGate, ReachGate
+from bulkpause.lock import LedgerLock
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import HaltReason, Notice, SourceCounts, Status
@@ -58,7 +59,7 @@ async def execute(run: Run, manifest: Manifest, console: Console, *, clock: Cloc
     now = clock.now()
     report = RunReport(run=run, started_at=now, finished_at=now, wall_s=0.0, summary=RunSummary())
     started_s = clock.monotonic_s()
-    with StopSignals(say=console.say) as signals:
+    with StopSignals(say=console.say) as signals, LedgerLock(run.audit_file, now=now):
         async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock) as audit:
             await _open_ledger(audit, run)
             try:
@@ -242,7 +243,7 @@ async def _close_ledger(audit: AuditLog, report: RunReport) -> None:
         if report.audit_error is None:
             await audit.durable()
             await asyncio.to_thread(_write_failed, report)  # reads it all; a signal must not wait for that
-            audit.write("run_finished", {"summary": report.to_dict()})
+            audit.seal("run_finished", {"summary": report.to_dict()})
             await audit.durable()
     except AuditError as error:
         report.audit_error = error

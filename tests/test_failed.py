@@ -20,7 +20,15 @@ ID = "0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90"
 
 def written(folder: Path, *lines: dict[str, Any], torn: bytes = b"") -> list[dict[str, str]]:
     """The rows of the failed.csv of a ledger with these lines."""
-    blank = {"event": "outcome", "report_id": ID, "status_code": None, "message": None, "error": None, "row": 2}
+    blank = {
+        "seq": 1,
+        "event": "outcome",
+        "report_id": ID,
+        "status_code": None,
+        "message": None,
+        "error": None,
+        "row": 2,
+    }
     ledger = folder / "audit.jsonl"
     ledger.write_bytes(b"".join(orjson.dumps(blank | line) + b"\n" for line in lines) + torn)
     count = write_failed(ledger, folder / "failed.csv")

@@ -13,7 +13,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from bulkpause import audit
+from bulkpause.audit import files
 from bulkpause.client import ReportClient
 from bulkpause.models import Status
 from bulkpause.record import RunRecord
@@ -215,14 +215,14 @@ def test_a_full_disk_stops_the_sending(
     cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch, batches: int, code: int
 ) -> None:
     sandbox = serve(reports=20)
-    write, written = audit._write_all, iter(range(sys.maxsize))
+    write, written = files.write_all, iter(range(sys.maxsize))
 
     def until_full(fd: int, data: bytes) -> None:
         if next(written) >= batches:
             raise OSError(28, "No space left on device")
         write(fd, data)
 
-    monkeypatch.setattr(audit, "_write_all", until_full)
+    monkeypatch.setattr(files, "write_all", until_full)
     said = cli("pause", cli.source(sandbox.report_ids), "--concurrency", "1")
     assert said.code == code
     assert "No space left on device" in said.err
@@ -293,14 +293,14 @@ def test_a_failed_csv_that_cannot_be_written_is_a_warning(
 def test_a_ledger_that_cannot_take_its_last_line_is_a_broken_one(
     cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = audit._write_all
+    write = files.write_all
 
     def all_but_the_last(fd: int, data: bytes) -> None:
         if b"run_finished" in data:
             raise OSError(28, "No space left on device")
         write(fd, data)
 
-    monkeypatch.setattr(audit, "_write_all", all_but_the_last)
+    monkeypatch.setattr(files, "write_all", all_but_the_last)
     said = cli("pause", cli.source(serve().report_ids))
     assert said.code == 74
     assert (cli.summary()["state"], cli.summary()["by_status"]) == ("broken", {"succeeded": 8})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkpause import audit
+from bulkpause.audit import files
 from tests.audit.ledgers import Disk
 
 
@@ -17,7 +17,7 @@ from tests.audit.ledgers import Disk
 async def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
     disk.go.set()
-    monkeypatch.setattr(audit, "sync", disk.hook(asyncio.get_running_loop()))
+    monkeypatch.setattr(files, "sync", disk.hook(asyncio.get_running_loop()))
     return disk
 
 

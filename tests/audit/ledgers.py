@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkpause.audit import AuditLog
+from bulkpause.chain import Tail
 from bulkpause.clock import SystemClock
 
 
@@ -24,7 +25,7 @@ class Disk:
     fails_with: int | None = None
 
     def hook(self, loop: asyncio.AbstractEventLoop) -> Callable[[int], None]:
-        """What replaces `audit.sync`."""
+        """What replaces `files.sync`."""
 
         def sync(fd: int) -> None:
             loop.call_soon_threadsafe(self.arrived.set)
@@ -36,8 +37,8 @@ class Disk:
         return sync
 
 
-def ledger(path: Path) -> AuditLog:
-    return AuditLog(path, run_id="run-1", clock=SystemClock())
+def ledger(path: Path, tail: Tail | None = None) -> AuditLog:
+    return AuditLog(path, run_id="run-1", clock=SystemClock(), tail=tail)
 
 
 async def a_few_passes_of_the_loop() -> None:

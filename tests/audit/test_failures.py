@@ -118,3 +118,37 @@ async def test_a_closed_ledger_refuses(path: Path) -> None:
         log.write("outcome", {})
     with pytest.raises(AuditError, match=r"is closed\.$"):
         log.write("outcome", {})
+
+
+@pytest.mark.parametrize("how", ["copytruncate", "removed", "moved", "replaced", "appended"])
+async def test_a_file_that_somebody_else_changes_is_a_failure_and_no_line_is_torn(path: Path, how: str) -> None:
+    if os.name == "nt" and how in {"removed", "moved", "replaced"}:
+        pytest.skip("Windows lets nobody move or remove an open file")
+    async with ledger(path) as log:
+        await write_durably(log, 0)
+        good = path.read_bytes()
+        match how:
+            case "copytruncate":
+                os.truncate(path, 0)
+            case "appended":
+                with path.open("ab") as stream:
+                    stream.write(b"and more\n")
+            case "removed":
+                path.unlink()
+            case _:
+                path.rename(path.with_suffix(".1"))
+                if how == "replaced":
+                    path.write_bytes(good)
+        said = {
+            "copytruncate": f" was changed by somebody else during the run: {2 * len(good):,} bytes were written, "
+            f"{len(good):,} are there. Keep log rotation and clean-up away from it.",
+            "appended": " was changed by somebody else during the run: ",
+        }.get(how, " was moved, replaced or removed during the run. Keep log rotation and clean-up away from it.")
+        with pytest.raises(AuditError, match=re.escape(f"the audit log {path}{said}")):
+            await write_durably(log, 1)
+        with pytest.raises(AuditError):
+            log.write("outcome", {})
+    kept = path.with_suffix(".1") if how in {"moved", "replaced"} else path
+    if how != "removed":
+        assert kept.read_bytes().endswith(b"\n")
+        assert {line["number"] for line in audit.read(kept)} <= {0, 1}

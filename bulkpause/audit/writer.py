@@ -1,20 +1,20 @@
-"""The audit log: an append-only file of JSON lines, made durable in groups; a failed write stops the run."""
+"""The writer: lines bound to a chain and made durable in groups; a failed write stops the run."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import orjson
-from filelock import FileLock, Timeout
 
+from bulkpause.audit import files
+from bulkpause.chain import GENESIS, Tail, digest, seal
 from bulkpause.clock import Clock
 from bulkpause.errors import AuditCreateError, AuditError
 
@@ -26,21 +26,24 @@ SPACING_S: Final = 0.001
 LINGER_S: Final = 0.05
 """How long a line nobody waits for may stay in memory."""
 
+_ROTATION: Final = "Keep log rotation and clean-up away from it."
+
 
 class AuditLog:
-    """The one writer of one ledger. Lines keep the order of `write`; `seq` has no gaps.
+    """The one writer of one ledger, whose lock the caller holds. Lines keep the order of `write`; `seq` has no gaps.
 
     `write` only queues. `durable` returns when all that was written before it is on the disk: lines that come while a
     commit is under way share the next one (group commit), so its price is per group and not per line. The first
-    failure is final: it and every later call raise AuditError.
+    failure is final: it and every later call raise AuditError. With `tail` it goes on behind that in a file that is
+    there; without, it makes the file.
     """
 
-    def __init__(self, path: Path, *, run_id: str, clock: Clock) -> None:
+    def __init__(self, path: Path, *, run_id: str, clock: Clock, tail: Tail | None = None) -> None:
         self.path = path
         self._run_id = run_id
         self._clock = clock
-        self._lock = FileLock(f"{path}.lock", mode=0o600)
-        self._seq = 0
+        self._tail = tail
+        self._seq, self._prev, self._size = (0, GENESIS, 0) if tail is None else tail[:3]
         self._buffer: list[bytes] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._committing: list[asyncio.Future[None]] | None = None
@@ -53,22 +56,15 @@ class AuditLog:
         self._batches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     async def __aenter__(self) -> Self:
-        """Create the file and its writing thread; AuditCreateError if it exists, is in use or cannot be made."""
+        """Open the file and start its writing thread.
+
+        Raises AuditCreateError if the file exists, cannot be made, or, with a tail, has changed since that was found.
+        """
         self._loop = asyncio.get_running_loop()
         try:
-            self.path.parent.stat()  # the lock would make a missing directory, and a typo a success
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise AuditCreateError(
-                f"{self.path} is being written by another run. Wait for it, or choose another file."
-            ) from None
+            self._fd = files.create(self.path) if self._tail is None else files.reopen(self.path, self._tail)
         except OSError as error:
-            raise AuditCreateError(_cannot("create", self.path, error)) from None
-        try:
-            self._fd = _create(self.path)
-        except OSError as error:
-            self._lock.release()
-            raise AuditCreateError(_cannot("create", self.path, error)) from None
+            raise AuditCreateError(_cannot("create" if self._tail is None else "open", self.path, error)) from None
         self._thread = threading.Thread(target=self._write_batches, name="audit-log", daemon=True)
         self._thread.start()
         return self
@@ -85,12 +81,10 @@ class AuditLog:
                 raise
         finally:
             if self._buffer and self._failure is None:  # the wait above was cancelled: no line is lost for that
-                self._batches.put(b"".join(self._buffer))
-                self._buffer.clear()
+                self._put_batch()
             self._batches.put(None)
             self._thread.join()
             os.close(self._fd)
-            self._lock.release()
             if self._failure is None:
                 self._failure = f"the audit log {self.path} is closed."
 
@@ -102,12 +96,31 @@ class AuditLog:
 
     def write(self, event: str, fields: Mapping[str, Any]) -> None:
         """Queue one line; it is durable after the next `durable`, or soon by itself."""
+        self._queue(self._line(event, fields))
+
+    def seal(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Queue a closing line, which says how many lines there are and vouches for itself."""
+        self._queue(seal(self._line(event, {**fields, "lines": self._seq + 1})))
+
+    def _line(self, event: str, fields: Mapping[str, Any]) -> bytes:
         self.check()
         now = self._clock.now()
         # orjson leaves out microseconds that are zero; such a line would sort behind its whole second.
         at = now if now.microsecond else f"{now:%Y-%m-%dT%H:%M:%S}.000000Z"
-        line = {"schema": SCHEMA, "run_id": self._run_id, "seq": self._seq + 1, "at": at, "event": event, **fields}
-        self._buffer.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        line = {
+            "schema": SCHEMA,
+            "run_id": self._run_id,
+            "seq": self._seq + 1,
+            "prev": self._prev,
+            "at": at,
+            "event": event,
+            **fields,
+        }
+        return orjson.dumps(line, option=orjson.OPT_UTC_Z)
+
+    def _queue(self, line: bytes) -> None:
+        self._buffer.append(line)
+        self._prev = digest(line)
         self._seq += 1
         if self._timer is None and self._committing is None:
             self._timer = self._loop.call_later(LINGER_S, self._commit)
@@ -138,13 +151,16 @@ class AuditLog:
         self._timer = None
         self._started_s = self._loop.time()
         self._committing, self._waiters = self._waiters, []
-        self._batches.put(b"".join(self._buffer))
+        self._put_batch()
+
+    def _put_batch(self) -> None:
+        self._batches.put(b"\n".join((*self._buffer, b"")))
         self._buffer.clear()
 
-    def _committed(self, error: OSError | None) -> None:
+    def _committed(self, failure: str | None) -> None:
         waiters, self._committing = self._committing or [], None
-        if error is not None:
-            self._failure = _cannot("write", self.path, error)
+        if failure is not None:
+            self._failure = failure
             waiters += self._waiters
             self._waiters = []
         for waiter in waiters:
@@ -157,60 +173,33 @@ class AuditLog:
 
     def _write_batches(self) -> None:
         """The writing thread: one batch after another until told to end; a failed one is the last."""
-        failure: OSError | None = None
+        failure: str | None = None
         while (batch := self._batches.get()) is not None:
             if failure is None:
                 try:
-                    _write_all(self._fd, batch)
-                    sync(self._fd)
+                    files.write_all(self._fd, batch)
+                    files.sync(self._fd)
+                    self._size += len(batch)
+                    failure = self._find_damage()
                 except OSError as error:
-                    failure = error
+                    failure = _cannot("write", self.path, error)
             self._loop.call_soon_threadsafe(self._committed, failure)
 
-
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a ledger in order; a torn last line is left out. Raises OSError if it cannot be read."""
-    with path.open("rb") as stream:
-        for line in stream:
-            if line.endswith(b"\n"):
-                yield orjson.loads(line)
-
-
-def sync(fd: int) -> None:
-    """Force what was written to `fd` onto the disk, by the strongest cheap means the platform has."""
-    getattr(os, "fdatasync", os.fsync)(fd)
-
-
-def _create(path: Path) -> int:
-    binary = getattr(os, "O_BINARY", 0)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | binary, 0o600)
-    try:
-        _sync_folder(path.parent)
-    except OSError:
-        os.close(fd)
-        path.unlink()  # or the next try would find it in its way
-        raise
-    return fd
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let a new name in `folder` survive a power cut as well, where the system can: Windows has no such call."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network and shared folders may not know it
-            raise
-    finally:
-        os.close(fd)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    def _find_damage(self) -> str | None:
+        """What somebody else did to the file, as a log rotation does, if its lines are not all where they belong."""
+        here = os.fstat(self._fd)
+        try:
+            is_there = os.path.samestat(here, os.stat(self.path))  # noqa: PTH116 - samestat wants what fstat gives
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            return f"the audit log {self.path} was moved, replaced or removed during the run. {_ROTATION}"
+        if here.st_size != self._size:
+            return (
+                f"the audit log {self.path} was changed by somebody else during the run: {self._size:,} bytes were "
+                f"written, {here.st_size:,} are there. {_ROTATION}"
+            )
+        return None
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> str:
