@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -13,6 +12,7 @@ import click
 
 from bulkpause.cli import confirm, exits, streams
 from bulkpause.cli.options import Verb, config_options, flags_to_repeat, load_settings, run_options, target_options
+from bulkpause.cli.sandboxed import in_sandbox
 from bulkpause.errors import AuditCreateError, BulkpauseError, SourceError, UsageError
 from bulkpause.models import Operation, Reject, SourceCounts
 
@@ -75,7 +75,7 @@ def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
         if options["dry_run"]:
             return _rehearse(operation, source, settings, options)
         if options["sandbox"]:
-            settings = _in_sandbox(settings, scope)
+            settings = in_sandbox(settings, scope)
         settings.auth.decide_flow()
         return asyncio.run(_run(operation, source, settings, options))
 
@@ -197,24 +197,4 @@ def _console(settings: Settings) -> Console:
         progress=("bar" if streams.is_terminal(sys.stderr) else "plain") if style == "auto" else style,
         log=LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor),
         say=streams.say,
-    )
-
-
-def _in_sandbox(settings: Settings, scope: ExitStack) -> Settings:
-    """Start the emulated service on a thread of its own, and point everything at it."""
-    from bulkpause.sandbox import SandboxSettings, serve_in_thread  # noqa: PLC0415
-    from bulkpause.settings import Auth, Secret  # noqa: PLC0415
-
-    sandbox = scope.enter_context(serve_in_thread(SandboxSettings.demo()))
-    authority = sandbox.authority.removesuffix(f"/{sandbox.tenant_id}")
-    return replace(
-        settings,
-        api=replace(settings.api, base_url=sandbox.base_url, ca_file=sandbox.ca_file, proxy=None),
-        auth=Auth(
-            flow="client_secret",
-            tenant_id=sandbox.tenant_id,
-            client_id=sandbox.client_id,
-            client_secret=Secret(sandbox.client_secret),
-            authority=authority,
-        ),
     )
