@@ -16,11 +16,12 @@ from bulkpause.errors import (
 )
 
 if TYPE_CHECKING:
-    from bulkpause.rundir import RunReport
+    from bulkpause.runreport import RunReport
 
 OK: Final = 0
 NOT_ALL: Final = 1
 USAGE: Final = 2
+MISMATCH: Final = 5
 UNKNOWN: Final = 6
 BAD_SOURCE: Final = 65
 UNREACHABLE: Final = 69
@@ -37,6 +38,7 @@ TABLE: Final = """\
   0   every report succeeded or was unchanged, or there was nothing to do
   1   finished, some reports did not succeed
   2   the command line is wrong
+  5   verification mismatch: the service contradicts what the run or its audit log says
   6   some outcomes are unknown: the report may have changed
   65  the source of ids is unusable
   69  the service cannot be reached
@@ -59,8 +61,9 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
 
 
 def of_report(report: RunReport) -> int:
-    """What stopped the run wins, then outcomes in doubt, then failures."""
+    """What stopped the run wins, then what the service contradicts, then outcomes in doubt, then failures."""
     from bulkpause.models import HaltReason, Status  # noqa: PLC0415 - keep --help quick
+    from bulkpause.verify import MISMATCHES, Finding  # noqa: PLC0415
 
     if report.audit_error is not None:
         return AUDIT_FAILED
@@ -76,9 +79,12 @@ def of_report(report: RunReport) -> int:
                 return BAD_SOURCE
     if report.stop_signal is not None:
         return SIGNALLED + report.stop_signal
-    if report.summary.by_status[Status.UNKNOWN]:
+    summary = report.summary
+    if any(summary.findings.get(finding) for finding in MISMATCHES):
+        return MISMATCH
+    if summary.by_status[Status.UNKNOWN] or (summary.verified is not None and summary.verified[Finding.UNREADABLE]):
         return UNKNOWN
-    return OK if report.summary.is_good else NOT_ALL
+    return OK if summary.is_good else NOT_ALL
 
 
 def of_error(error: BulkpauseError) -> int:

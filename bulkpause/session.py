@@ -1,0 +1,97 @@
+"""The way to the service that the settings describe: one signed-in HTTP session, and the gates before it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bulkpause.auth import TokenGate, Tokens
+from bulkpause.client import ClientSettings, ReportClient
+from bulkpause.clock import Clock
+from bulkpause.gates import HoldGate, RateGate
+from bulkpause.models import Notice
+from bulkpause.pages import NO_QUERY
+from bulkpause.reports import Listing, read_reports
+from bulkpause.retry import RetryPolicy
+from bulkpause.settings import Settings
+from bulkpause.signin import acquire_for
+
+READ_TRIES: Final = 3
+"""Tries per page of a list: a run must not wait as long for what it could do without as for what it is there for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in session with the service, and its gates."""
+
+    settings: Settings
+    api: ReportClient
+    token_gate: TokenGate
+    hold: HoldGate
+    rate: RateGate
+    clock: Clock
+    rng: random.Random
+
+    async def admit(self) -> None:
+        """Wait until a request may leave that no worker sends."""
+        await self.hold.admit()
+        await self.rate.admit()
+
+    async def read_reports(self, query: Mapping[str, str] = NO_QUERY) -> Listing:
+        """The tenant's reports that pass `query`. Raises AuthError if no token is to be had."""
+        retry = retry_policy(self.settings)
+        return await read_reports(
+            self.api,
+            admit=self.admit,
+            policy=RetryPolicy(
+                max_tries=min(READ_TRIES, retry.max_tries),
+                deadline_s=retry.deadline_s,
+                backoff_base_s=retry.backoff_base_s,
+                backoff_cap_s=retry.backoff_cap_s,
+            ),
+            retry_after_cap_s=self.settings.retry.retry_after_cap_s,
+            clock=self.clock,
+            rng=self.rng,
+            query=query,
+        )
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings, *, clock: Clock, rng: random.Random, notify: Callable[[Notice], None]
+) -> AsyncIterator[Session]:
+    """A session as `settings` ask for; nothing is sent yet. `notify` hears what its parts decide.
+
+    Raises ConfigError if credentials are missing or a file they name is unusable.
+    """
+    tokens = Tokens(acquire_for(settings, clock=clock), clock, notify=notify, token_timeout_s=settings.auth.timeout_s)
+    hold = HoldGate(cap_s=settings.retry.retry_after_cap_s, clock=clock, notify=notify)
+    rate = RateGate(per_s=settings.run.rate.per_s)
+    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock) as api:
+        yield Session(settings, api, TokenGate(tokens), hold, rate, clock, rng)
+
+
+def client_settings(settings: Settings) -> ClientSettings:
+    """What the HTTP client needs of the settings."""
+    api = settings.api
+    return ClientSettings(
+        base_url=api.base_url,
+        connections=settings.run.concurrency,
+        timeout_s=api.timeout_s,
+        connect_timeout_s=api.connect_timeout_s,
+        ca_file=api.ca_file,
+        proxy=None if api.proxy is None else api.proxy.reveal(),
+    )
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """How patiently one request is tried again."""
+    return RetryPolicy(
+        max_tries=settings.retry.max_tries,
+        deadline_s=settings.retry.deadline_s,
+        backoff_base_s=settings.retry.backoff_base_s,
+        backoff_cap_s=settings.retry.backoff_cap_s,
+    )
