@@ -39,17 +39,17 @@ class TokenGate:
     """Admits while a token is at hand, and ends the run after a handful of refusals instead of thousands."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
         self._refusals = Refusals()
         self._words = ""
 
     async def admit(self) -> None:
         """Wait for a token. Raises AuthError if none is to be had."""
-        await self._tokens.token()
+        await self.tokens.token()
 
     def is_open(self) -> bool:
         """Whether a token is still at hand and not due for renewal."""
-        return self._tokens.ready()
+        return self.tokens.ready()
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
         """Halt when several reports in a row refuse a fresh token as well."""

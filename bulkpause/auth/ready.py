@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import shutil
 import subprocess
@@ -11,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bulkpause.auth.claims import claims
 from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
 from bulkpause.errors import AuthError, TokenUnavailableError
@@ -82,9 +81,7 @@ def _token(text: str, source: str, now: datetime) -> Token:
 
 def _expiry(token: str) -> datetime:
     """The `exp` claim if the token is a JWT (RFC 7519 section 4.1.4), else NEVER."""
-    parts = token.split(".")
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
+        return datetime.fromtimestamp(claims(token)["exp"], UTC)
     except (ValueError, LookupError, TypeError, OverflowError, OSError):
         return NEVER

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from bulkpause.cli import confirm, exits, streams
+from bulkpause.cli.redaction import redactor_for
+from bulkpause.cli.sandboxed import in_sandbox
 from bulkpause.errors import BulkpauseError, UsageError
 
 if TYPE_CHECKING:
@@ -70,39 +70,12 @@ def prepared(settings: Settings, options: dict[str, Any], scope: ExitStack) -> S
 
 def console(settings: Settings) -> Console:
     """How a run speaks to the operator of this process."""
-    from bulkpause.logs import LazyLog, Redactor  # noqa: PLC0415
+    from bulkpause.logs import LazyLog  # noqa: PLC0415
     from bulkpause.run import Console  # noqa: PLC0415
 
-    auth, api = settings.auth, settings.api
-    secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy]
-    known = [secret.reveal() for secret in secrets if secret is not None]
-    if api.proxy is not None:
-        password = urlsplit(api.proxy.reveal()).password or ""
-        known += [password, unquote(password)]
-    redactor = Redactor(known)
     style = settings.run.progress
     return Console(
         progress=("bar" if streams.is_terminal(sys.stderr) else "plain") if style == "auto" else style,
-        log=LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor),
+        log=LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor_for(settings)),
         say=streams.say,
-    )
-
-
-def in_sandbox(settings: Settings, scope: ExitStack) -> Settings:
-    """Start the emulated service on a thread of its own, and point everything at it."""
-    from bulkpause.sandbox import SandboxSettings, serve_in_thread  # noqa: PLC0415
-    from bulkpause.settings import Auth, Secret  # noqa: PLC0415
-
-    sandbox = scope.enter_context(serve_in_thread(SandboxSettings.demo()))
-    authority = sandbox.authority.removesuffix(f"/{sandbox.tenant_id}")
-    return replace(
-        settings,
-        api=replace(settings.api, base_url=sandbox.base_url, ca_file=sandbox.ca_file, proxy=None),
-        auth=Auth(
-            flow="client_secret",
-            tenant_id=sandbox.tenant_id,
-            client_id=sandbox.client_id,
-            client_secret=Secret(sandbox.client_secret),
-            authority=authority,
-        ),
     )

@@ -12,10 +12,12 @@ from bulkpause.errors import (
     BulkpauseError,
     ConfigError,
     SourceError,
+    TokenUnavailableError,
     UsageError,
 )
 
 if TYPE_CHECKING:
+    from bulkpause.models import Verdict
     from bulkpause.runreport import RunReport
 
 OK: Final = 0
@@ -41,7 +43,7 @@ TABLE: Final = """\
   5   verification mismatch: the service contradicts what the run or its audit log says
   6   some outcomes are unknown: the report may have changed
   65  the source of ids is unusable
-  69  the service cannot be reached
+  69  the service cannot be reached, or its list not be read
   70  internal error
   73  the audit log cannot be created; nothing was sent
   74  the audit log cannot be written; sending stopped
@@ -55,6 +57,7 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
     (SourceError, BAD_SOURCE),
     (AuditCreateError, NO_AUDIT),
     (AuditError, AUDIT_FAILED),
+    (TokenUnavailableError, UNREACHABLE),
     (AuthError, NOT_AUTHORISED),
     (ConfigError, BAD_CONFIG),
 )
@@ -85,6 +88,19 @@ def of_report(report: RunReport) -> int:
     if summary.by_status[Status.UNKNOWN] or (summary.verified is not None and summary.verified[Finding.UNREADABLE]):
         return UNKNOWN
     return OK if summary.is_good else NOT_ALL
+
+
+def of_verdict(verdict: Verdict) -> int:
+    """The code of a list that could not be read, by what its last reply meant."""
+    from bulkpause.models import Verdict  # noqa: PLC0415 - keep --help quick
+
+    match verdict:
+        case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
+            return NOT_AUTHORISED
+        case Verdict.THROTTLED:
+            return THROTTLED_OUT
+        case _:
+            return UNREACHABLE
 
 
 def of_error(error: BulkpauseError) -> int:

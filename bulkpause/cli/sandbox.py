@@ -18,6 +18,8 @@ from bulkpause.errors import UsageError
 if TYPE_CHECKING:
     from bulkpause.sandbox import Sandbox
 
+_PERCENT = click.FloatRange(0, 100)
+
 
 @click.command(
     cls=Verb,
@@ -43,6 +45,11 @@ if TYPE_CHECKING:
     metavar="N",
     help="The same seed gives the same ids, secrets and faults.",
 )
+@click.option(
+    "--paused", type=_PERCENT, default=0.0, metavar="PERCENT", help="How many of them are Paused already.  [0]"
+)
+@click.option("--inactive", type=_PERCENT, default=0.0, metavar="PERCENT", help="How many of them are Inactive.  [0]")
+@click.option("--page-size", type=click.IntRange(1), metavar="N", help="Reports on a page of the list; else all.")
 @click.option("--latency", metavar="SPEC", help="Such as 50ms, 20ms..200ms.")
 @click.option("--rate-limit", metavar="SPEC", help="Such as 10/s or 600/min; beyond it 429 with Retry-After.")
 @click.option(
@@ -85,6 +92,8 @@ def sandbox(**options: Any) -> None:
     if "help" in options["faults"]:
         click.echo(FAULT_HELP)
         return
+    if options["paused"] + options["inactive"] > 100:  # noqa: PLR2004 - per cent
+        raise UsageError("--paused and --inactive come to more than 100 percent.")
     given: dict[str, Any] = {}
     if options["latency"] is not None:
         given["latency"] = _parsed(parse_latency, options["latency"], "--latency")
@@ -93,6 +102,9 @@ def sandbox(**options: Any) -> None:
     settings = SandboxSettings(
         reports=options["reports"],
         seed=options["seed"],
+        paused_percent=options["paused"],
+        inactive_percent=options["inactive"],
+        page_size=options["page_size"],
         faults=tuple(_parsed(parse_fault, text, "--fault") for text in options["faults"]),
         port=options["port"],
         tls=not options["no_tls"],

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, parse_qsl, urlencode
@@ -26,7 +27,7 @@ from bulkpause.sandbox.tokens import INVALID_CLIENT, Grant, Tokens
 
 BASE_PATH: Final = "/insights/v1/mpn"
 _REPORTS_PATH: Final = f"{BASE_PATH}/ScheduledReport"
-_LIES: Final = frozenset({Kind.LIE_ACTIVE, Kind.LIE_OTHER, Kind.LIE_STATUS})
+_LIES: Final = frozenset({Kind.LIE_ACTIVE, Kind.LIE_DONE, Kind.LIE_OTHER, Kind.LIE_STATUS})
 _OPERATIONS: Final = {operation.value: operation for operation in Operation}
 
 
@@ -51,7 +52,7 @@ class Api:
         """Decide on one request; whatever was asked has been done when this returns."""
         path, _, query = request.target.partition("?")
         if path.startswith("/_sandbox/"):
-            return replace(self._control(request.method, path), journaled=False)
+            return replace(self._control(request, path), journaled=False)
         known = _route(request.method, path)
         if known is None:
             return failure(404, casing=self._settings.casing, message="Resource not found")
@@ -126,7 +127,7 @@ class Api:
 
     def _serve(self, request: Request, arrival: Arrival, query: str) -> Answer:
         if arrival.report_id is None:
-            return self._meet(arrival, request, lambda: self._list(query))
+            return self._meet(arrival, request, lambda: self._list(query, request))
         report_id, operation = arrival.report_id, _OPERATIONS[arrival.target.value]
         return self._meet(arrival, request, lambda: self._carry_out(operation, report_id, request))
 
@@ -154,7 +155,7 @@ class Api:
     def _misbehave(self, step: Step, arrival: Arrival, request: Request, healthy: Callable[[], Answer]) -> Answer:
         casing = self._settings.casing
         if step.kind in CARRIED_OUT:
-            return spoil(healthy(), step)
+            return spoil(healthy(), step, request)
         if step.kind is Kind.INVALID_CLIENT:
             grant = self._tokens.refuse(INVALID_CLIENT, now_s=request.at.timestamp())
             return Answer(status=int(grant.status), body=orjson.dumps(grant.payload), headers={"Content-Type": JSON})
@@ -177,7 +178,7 @@ class Api:
         if after is None:
             return failure(400, casing=casing, message="The report is inactive and cannot be paused or resumed.")
         if after is not before:
-            self._reports.put(after)
+            self._reports.put(after, now_s=request.now_s)
         return Answer(
             body=envelope([to_item(after)], casing=casing, message=f"Report {operation.value}d successfully"),
             headers={"Content-Type": JSON},
@@ -185,7 +186,7 @@ class Api:
             changed=after is not before,
         )
 
-    def _list(self, query: str) -> Answer:
+    def _list(self, query: str, request: Request) -> Answer:
         """GET ScheduledReport with its filters; 404 when nothing passes them (api.md section 2)."""
         casing = self._settings.casing
         fields = {name.lower(): values[-1] for name, values in parse_qs(query).items()}
@@ -197,6 +198,7 @@ class Api:
             report_ids=None if wanted is None else frozenset(filter(None, wanted)),
             name=fields.get("reportname"),
             query_id=fields.get("queryid"),
+            now_s=request.now_s,
         )
         if not found:
             return failure(404, casing=casing)
@@ -205,7 +207,8 @@ class Api:
         end = skip + len(page)
         next_link = None
         if end < len(found):
-            next_link = f"{self._origin}{_REPORTS_PATH}?{urlencode({**fields, 'skip': end})}"
+            origin = self._origin if self._settings.next_link == "absolute" else ""
+            next_link = f"{origin}{_REPORTS_PATH}?{urlencode({**fields, 'skip': end})}"
         return Answer(
             body=envelope(map(to_item, page), casing=casing, next_link=next_link, total=len(found)),
             headers={"Content-Type": JSON},
@@ -223,17 +226,29 @@ class Api:
             now_s=request.at.timestamp(),
         )
 
-    def _control(self, method: str, path: str) -> Answer:
+    def change(self, report_id: ReportId, operation: Operation, *, now_s: float, at: datetime) -> bool | None:
+        """Do to a report what a colleague does; whether that changed it, None if it cannot be done."""
+        before = self._reports.find(report_id)
+        after = None if before is None else applied(before, operation, at=at)
+        if after is None or after is before:
+            return None if after is None else False
+        self._reports.put(after, now_s=now_s)
+        return True
+
+    def _control(self, request: Request, path: str) -> Answer:
         """What tests ask for; never in the journal."""
-        match method, path:
-            case "GET", "/_sandbox/journal":
+        match request.method, path.removeprefix("/_sandbox/").split("/"):
+            case "GET", ["journal"]:
                 return Answer(body=self._journal.to_json_lines(), headers={"Content-Type": "application/x-ndjson"})
-            case "GET", "/_sandbox/state":
+            case "GET", ["state"]:
                 state = {report.report_id: report.report_status for report in self._reports}
                 return Answer(body=orjson.dumps(state), headers={"Content-Type": JSON})
-            case "POST", "/_sandbox/revoke":
+            case "POST", ["revoke"]:
                 self._tokens.revoke_all()
                 return Answer(status=204)
+            case "POST", ["pause" | "resume" as word, given] if (report_id := parse_report_id(given)) is not None:
+                done = self.change(report_id, _OPERATIONS[word], now_s=request.now_s, at=request.at)
+                return Answer(status=204) if done is not None else failure(404, casing=self._settings.casing)
             case _:
                 return failure(404, casing=self._settings.casing, message="Resource not found")
 

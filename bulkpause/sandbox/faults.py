@@ -24,6 +24,7 @@ class Kind(StrEnum):
     SLOW = "slow"
     REVOKE = "revoke"
     LIE_ACTIVE = "lie-active"
+    LIE_DONE = "lie-done"
     LIE_OTHER = "lie-other"
     LIE_STATUS = "lie-status"
     HTML = "html"
@@ -35,6 +36,8 @@ class Kind(StrEnum):
     BOM = "bom"
     WRONG_TYPE = "wrong-type"
     TEXT_CODE = "text-code"
+    NEXT_FOREIGN = "next-foreign"
+    NEXT_LOOP = "next-loop"
     INVALID_CLIENT = "invalid-client"
 
 

@@ -24,9 +24,11 @@ KIND    300..599    that status. DETAIL of 3xx is the Location (another host unl
         slow:S      replies S seconds late                    revoke       all tokens revoked, 401
         lie-active  200, nothing done, the state is the old   lie-other    200 about another report
         lie-status:CODE  HTTP 200 around StatusCode CODE (500), nothing done
+        lie-done    200 that confirms what was asked, nothing done
         html        200 with a web page, nothing done         empty, cut   carried out, 200 with no or half a body
         torn        carried out, connection closed amid the body
         huge        carried out, 200 with more than 1 MB      gzip, bom, wrong-type, text-code   correct, in odd clothes
+        next-foreign, next-loop   for the list: a nextLink to another host (DETAIL is its URL), or back to the same page
         invalid-client   for the token endpoint: a refused secret
 WHERE   5%          of the reports, chosen by seed        ~5%          of the requests, chosen by seed
         id=UUID|UUID...                                   n=30, n=30..40, every=10   by number of the PUT
@@ -52,10 +54,13 @@ _STEP: Final = re.compile(
 _Word = TypeVar("_Word", bound=StrEnum)
 _ONLY_FOR: Final = {
     Kind.LIE_ACTIVE: PUTS,
+    Kind.LIE_DONE: PUTS,
     Kind.LIE_OTHER: PUTS,
     Kind.LIE_STATUS: PUTS,
     Kind.REVOKE: PUTS | {Target.LIST},
     Kind.TEXT_CODE: PUTS | {Target.LIST},
+    Kind.NEXT_FOREIGN: frozenset({Target.LIST}),
+    Kind.NEXT_LOOP: frozenset({Target.LIST}),
     Kind.INVALID_CLIENT: frozenset({Target.TOKEN}),
 }
 _NUMBER_DETAILS: Final = frozenset({Kind.SLOW, Kind.LIE_STATUS})
@@ -74,7 +79,7 @@ def _parse_step(text: str) -> Step:
     kind = _choose(Kind, word, "a kind of fault")
     if kind is Kind.STATUS or match["shape"]:
         raise ValueError(f"{text!r}: a shape belongs to an HTTP status, such as 500/gateway")
-    if detail is not None:
+    if detail is not None and kind is not Kind.NEXT_FOREIGN:
         if kind not in _NUMBER_DETAILS:
             raise ValueError(f"{word} takes no detail")
         _number(detail)

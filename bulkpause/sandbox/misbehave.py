@@ -32,6 +32,8 @@ CARRIED_OUT: Final = frozenset(
         Kind.BOM,
         Kind.WRONG_TYPE,
         Kind.TEXT_CODE,
+        Kind.NEXT_FOREIGN,
+        Kind.NEXT_LOOP,
     }
 )
 """The kinds that do what was asked and spoil only the reply."""
@@ -45,7 +47,7 @@ _ENDINGS: Final = {
 }
 
 
-def spoil(answer: Answer, step: Step) -> Answer:
+def spoil(answer: Answer, step: Step, request: Request) -> Answer:
     """A good answer as the fault lets it out."""
     body = answer.body
     match step.kind:
@@ -55,29 +57,41 @@ def spoil(answer: Answer, step: Step) -> Answer:
             return replace(answer, body=b"")
         case Kind.CUT:
             return replace(answer, body=body[: len(body) // 2])
-        case Kind.HUGE:
-            return replace(answer, body=_with_field(body, "message", "x" * HUGE_BYTES))
         case Kind.GZIP:
             return replace(answer, body=gzip.compress(body), headers={**answer.headers, "Content-Encoding": "gzip"})
         case Kind.BOM:
             return replace(answer, body=b"\xef\xbb\xbf" + body)
         case Kind.WRONG_TYPE:
             return replace(answer, headers={**answer.headers, "Content-Type": "text/plain"})
-        case Kind.TEXT_CODE:
-            return replace(answer, body=_with_field(body, "statuscode", str(answer.status)))
+        case Kind.HUGE | Kind.TEXT_CODE | Kind.NEXT_FOREIGN | Kind.NEXT_LOOP:
+            return replace(answer, body=_with_field(body, *_planted(answer, step, request)))
         case _:
             return replace(answer, ending=_ENDINGS[step.kind])
+
+
+def _planted(answer: Answer, step: Step, request: Request) -> tuple[str, str]:
+    """The field of the envelope that the fault changes, in lower case, and what it says then."""
+    match step.kind:
+        case Kind.HUGE:
+            return "message", "x" * HUGE_BYTES
+        case Kind.TEXT_CODE:
+            return "statuscode", str(answer.status)
+        case Kind.NEXT_FOREIGN:
+            return "nextlink", _elsewhere(step, request)
+        case _:
+            return "nextlink", request.target
 
 
 def stand_in(step: Step, request: Request, *, target: Target, casing: Casing) -> Answer:
     """The answer instead of a good one, for kinds that do nothing of what was asked, lies about a report apart."""
     match step.kind:
         case Kind.STATUS:
+            moved = step.status < 400  # noqa: PLR2004
             return failure(
                 step.status,
                 casing=casing,
                 shape=step.shape or (Shape.ENTRA if target in {Target.TOKEN, Target.DISCOVERY} else None),
-                headers=_redirect(step, request) if step.status < 400 else _retry_after(step, at=request.at),  # noqa: PLR2004
+                headers={"Location": _elsewhere(step, request)} if moved else _retry_after(step, at=request.at),
                 retry_after_s=_plain_seconds(step),
             )
         case Kind.REVOKE:
@@ -99,6 +113,8 @@ def lie(step: Step, report: Report, operation: Operation, *, casing: Casing) -> 
             )
         case Kind.LIE_OTHER:
             told = replace(report, report_id=_neighbour(report.report_id), report_status=operation.wanted)
+        case Kind.LIE_DONE:
+            told = replace(report, report_status=operation.wanted)
         case _:
             told = replace(report, report_status=operation.reverse.wanted)
     return Answer(body=envelope([to_item(told)], casing=casing), headers=headers)
@@ -127,8 +143,8 @@ def _neighbour(report_id: ReportId) -> ReportId:
     return ReportId(str(UUID(int=UUID(report_id).int ^ 1)))
 
 
-def _redirect(step: Step, request: Request) -> dict[str, str]:
-    return {"Location": step.detail or f"https://elsewhere.invalid{request.target}"}
+def _elsewhere(step: Step, request: Request) -> str:
+    return step.detail or f"https://elsewhere.invalid{request.target}"
 
 
 def _retry_after(step: Step, *, at: datetime) -> dict[str, str]:

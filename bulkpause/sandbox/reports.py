@@ -1,12 +1,13 @@
-"""The tenant's scheduled reports: seeded, and changed by nothing but pause and resume."""
+"""The tenant's scheduled reports: seeded, and changed by nothing but pause and resume, whoever asks for it."""
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _QUERY: Final = "SELECT * FROM CustomersAndTenants TIMESPAN LAST_6_MONTHS"
 _REGIONS: Final = ("Nordics", "Benelux", "Iberia", "DACH", "UK and Ireland", "France", "Italy", "Poland")
 _SUBJECTS: Final = ("Azure usage", "Seat growth", "Renewals", "Referrals", "Training", "Benefits", "Licence usage")
+_USERS: Final = ("insights@sandbox.example", "ana.reyes@sandbox.example", "li.wei@sandbox.example")
 _CADENCES: Final = {24: "daily", 168: "weekly", 720: "monthly"}
 
 
@@ -35,6 +37,11 @@ class Report:
         return f"{_SUBJECTS[self.number % 7]} {_REGIONS[self.number % 8]} {cadence}"
 
     @property
+    def user(self) -> str:
+        """Whose it is: three people have made the reports in turn."""
+        return _USERS[self.number % len(_USERS)]
+
+    @property
     def query_id(self) -> str:
         """Ten reports share a query."""
         return str(UUID(int=0x5EED0000_0000_4000_8000_000000000000 + self.number // 10))
@@ -43,10 +50,13 @@ class Report:
 class Reports:
     """All reports of the tenant, in order of creation."""
 
-    def __init__(self, reports: Iterable[Report], *, adopt: bool = False) -> None:
-        """With `adopt`, a report asked for by an unknown id comes into being, Active."""
+    def __init__(self, reports: Iterable[Report], *, adopt: bool = False, lag_s: float = 0.0) -> None:
+        """With `adopt`, a report asked for by an unknown id comes into being, Active; lists are `lag_s` late."""
         self._reports = {report.report_id: report for report in reports}
         self._adopt = adopt
+        self._lag_s = lag_s
+        self._earlier: dict[ReportId, list[tuple[float, Report]]] = {}
+        """What a report was until when, for lists that are late."""
 
     def __iter__(self) -> Iterator[Report]:
         return iter(tuple(self._reports.values()))
@@ -61,21 +71,32 @@ class Reports:
             report = self._reports[report_id] = Report(report_id, len(self._reports))
         return report
 
-    def put(self, report: Report) -> None:
-        """Keep the report's new state."""
+    def put(self, report: Report, *, now_s: float) -> None:
+        """Keep the report's new state, and for late lists the one it replaces."""
+        if self._lag_s:
+            self._earlier.setdefault(report.report_id, []).append((now_s, self._reports[report.report_id]))
         self._reports[report.report_id] = report
 
     def select(
-        self, *, report_ids: frozenset[ReportId] | None = None, name: str | None = None, query_id: str | None = None
+        self,
+        *,
+        report_ids: frozenset[ReportId] | None = None,
+        name: str | None = None,
+        query_id: str | None = None,
+        now_s: float = math.inf,
     ) -> list[Report]:
-        """The reports that pass every filter given."""
+        """The reports that pass every filter given, as a list at `now_s` shows them; without it, as they are."""
         return [
-            report
+            self._as_listed(report, now_s)
             for report in self._reports.values()
             if (report_ids is None or report.report_id in report_ids)
             and (name is None or report.name.casefold() == name.casefold())
             and (query_id is None or report.query_id == query_id.lower())
         ]
+
+    def _as_listed(self, report: Report, now_s: float) -> Report:
+        earlier = self._earlier.get(report.report_id, ())
+        return next((before for until_s, before in earlier if until_s > now_s - self._lag_s), report)
 
 
 def parse_report_id(text: str) -> ReportId | None:
@@ -113,7 +134,14 @@ def applied(report: Report, operation: Operation, *, at: datetime) -> Report | N
         return None
     if report.report_status == operation.wanted:
         return report
-    return replace(report, report_status=operation.wanted, modified_time=stamp(at))
+    return replace(report, report_status=operation.wanted, modified_time=_next_stamp(report.modified_time, at=at))
+
+
+def _next_stamp(before: str | None, *, at: datetime) -> str:
+    """`at`, or the next second that is free: two changes of a report must differ in a time of whole seconds."""
+    if before is None or stamp(at) > before:
+        return stamp(at)
+    return stamp(datetime.fromisoformat(before) + timedelta(seconds=1))
 
 
 def stamp(at: datetime) -> str:
@@ -129,7 +157,7 @@ def to_item(report: Report) -> Mapping[str, object]:
         "description": f"Number {report.number} of the sandbox",
         "queryId": report.query_id,
         "query": _QUERY,
-        "user": "insights@sandbox.example",
+        "user": report.user,
         "createdTime": "2026-01-05T06:15:00Z",
         "modifiedTime": report.modified_time,
         "executeNow": False,

@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 import trustme
 from aiohttp import web
 
-from bulkpause.models import ReportId
+from bulkpause.models import Operation, ReportId
 from bulkpause.sandbox.api import BASE_PATH, Api
 from bulkpause.sandbox.exchange import Answer, Ending, Request
 from bulkpause.sandbox.journal import Journal, JournalEntry
@@ -82,6 +82,7 @@ class Sandbox:
                 inactive_percent=settings.inactive_percent,
             ),
             adopt=settings.adopt,
+            lag_s=settings.read_lag_s,
         )
         self._tokens = Tokens(seed=settings.seed, lifetime_s=settings.token_lifetime_s)
         self.tenant_id = self._tokens.tenant_id
@@ -136,9 +137,20 @@ class Sandbox:
         """What every report is now: Active, Paused or Inactive."""
         return {report.report_id: report.report_status for report in self._reports}
 
-    def issue_token(self, *, lifetime_s: float | None = None) -> str:
-        """A good bearer token, for clients that bring their own."""
-        return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s)
+    def issue_token(self, *, lifetime_s: float | None = None, upn: str | None = None) -> str:
+        """A good bearer token, for clients that bring their own: the app's, or that of the person `upn`."""
+        return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn)
+
+    def change(self, report_id: ReportId, operation: Operation) -> bool:
+        """Pause or resume a report as a colleague would, from any thread; whether it was in another state before.
+
+        It meets no fault and is not in the journal. Raises ValueError for a report that the tenant does not have or
+        that is Inactive.
+        """
+        changed = self._api.change(report_id, operation, now_s=time.monotonic(), at=datetime.now(UTC))
+        if changed is None:
+            raise ValueError(f"{report_id} cannot be {operation.value}d")
+        return changed
 
     def revoke_tokens(self) -> None:
         """Refuse every token handed out so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from bulkpause.sandbox.bodies import Casing
 from bulkpause.sandbox.demo import DEMO_REPORTS, DEMO_SEED, demo_faults
@@ -28,6 +28,9 @@ class SandboxSettings:
     casing: Casing = Casing.CAMEL
     page_size: int | None = None
     """Reports per page of the list, with a nextLink; None for one page."""
+    next_link: Literal["absolute", "relative"] = "absolute"
+    read_lag_s: float = 0.0
+    """The list shows every report as it was so many seconds ago."""
     token_lifetime_s: float = 3600.0
     port: int = 0
     """0 takes any free port."""

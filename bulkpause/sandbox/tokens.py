@@ -87,8 +87,8 @@ class Tokens:
         self.client_id = self._uuid()
         self.client_secret = f"sandbox~{self._rng.getrandbits(160):040x}"
 
-    def issue(self, *, now_s: float, lifetime_s: float | None = None) -> str:
-        """A new access token, about as long as Entra's and as opaque to the client."""
+    def issue(self, *, now_s: float, lifetime_s: float | None = None, upn: str | None = None) -> str:
+        """A new access token, about as long as Entra's: the app's own, or with `upn` that of the app and a person."""
         expiry_s = now_s + (self._lifetime_s if lifetime_s is None else lifetime_s)
         claims = {
             "aud": _RESOURCE,
@@ -96,6 +96,7 @@ class Tokens:
             "iat": int(now_s),
             "exp": int(expiry_s),
             "appid": self.client_id,
+            **({} if upn is None else {"upn": upn}),
             "tid": self.tenant_id,
             "uti": f"{self._rng.getrandbits(128):032x}",
             "roles": ["ExecutiveReportViewer"],

@@ -16,6 +16,7 @@ from bulkpause.errors import (
     BulkpauseError,
     ConfigError,
     SourceError,
+    TokenUnavailableError,
     UsageError,
 )
 from bulkpause.models import Halt, HaltReason, Status
@@ -76,6 +77,7 @@ def test_what_stopped_the_run_wins_over_what_became_of_the_reports(stopped_by: d
         (AuditCreateError, 73),
         (AuditError, 74),
         (AuthError, 77),
+        (TokenUnavailableError, 69),
         (ConfigError, 78),
     ],
 )

@@ -45,6 +45,16 @@ async def test_over_tls_it_prints_what_a_real_sign_in_needs(capsys: pytest.Captu
     assert set(environment) >= {"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "BULKPAUSE_API__CA_FILE"}
 
 
+def test_what_its_tenant_looks_like_can_be_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(sandbox: Sandbox) -> None:
+        assert set(sandbox.report_statuses.values()) == {"Paused", "Inactive"}
+        assert sandbox.settings.page_size == 7
+
+    monkeypatch.setattr("bulkpause.cli.sandbox._serve", look)
+    said = cli("sandbox", "--paused", "60", "--inactive", "40", "--page-size", "7")
+    assert (said.code, said.err) == (0, "")
+
+
 async def test_over_plain_http_a_ready_token_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     environment = _environment(await _printed_while_serving(SandboxSettings(tls=False), capsys))
     assert set(environment) == {"BULKPAUSE_API__BASE_URL", "BULKPAUSE_TOKEN"}
@@ -63,7 +73,16 @@ def test_the_faults_are_explained(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--fault", "700"], ["--latency", "soon"], ["--rate-limit", "many"], ["--port", "65536"], ["--reports", "-1"]],
+    [
+        ["--paused", "101"],
+        ["--inactive", "60", "--paused", "41"],
+        ["--page-size", "0"],
+        ["--fault", "700"],
+        ["--latency", "soon"],
+        ["--rate-limit", "many"],
+        ["--port", "65536"],
+        ["--reports", "-1"],
+    ],
 )
 def test_what_cannot_be_emulated_is_a_usage_error_that_names_the_flag(cli: Cli, arguments: list[str]) -> None:
     said = cli("sandbox", *arguments)

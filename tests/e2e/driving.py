@@ -111,13 +111,18 @@ class Operator:
 
     def flags(self) -> list[str]:
         """Where the sandbox is, where runs go, and a rate that holds nobody up; variables would cost more start-up."""
+        return [*self.target(), "--runs-dir", str(self.runs), "--rate", "1000/s"]
+
+    def target(self) -> list[str]:
+        """Where the sandbox is."""
         trust = ["--ca-file", str(self.sandbox.ca_file)] if self.sandbox.settings.tls else []
-        return ["--base-url", self.sandbox.base_url, *trust, "--runs-dir", str(self.runs), "--rate", "1000/s"]
+        return ["--base-url", self.sandbox.base_url, *trust]
 
     def command(self, arguments: Sequence[str], script: str | None = None) -> list[str]:
         """The command with the flags before its own, which win; or a bash script with that as "$@"."""
         verb, *rest = arguments
-        command = [COMMAND, verb, *(self.flags() if verb in {"pause", "resume"} else ()), *rest]
+        flags = {"pause": self.flags, "resume": self.flags, "list": self.target}.get(verb, list)()
+        command = [COMMAND, verb, *flags, *rest]
         return command if script is None else ["bash", "-c", script, "bash", *command]
 
     def run(

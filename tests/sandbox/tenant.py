@@ -36,6 +36,7 @@ class Tenant:
                 s.reports, seed=s.seed, paused_percent=s.paused_percent, inactive_percent=s.inactive_percent
             ),
             adopt=s.adopt,
+            lag_s=s.read_lag_s,
         )
         self.tokens = Tokens(seed=s.seed, lifetime_s=s.token_lifetime_s)
         self.api = Api(s, reports=self.reports, tokens=self.tokens, journal=self.journal, origin=ORIGIN)

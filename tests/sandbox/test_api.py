@@ -27,14 +27,17 @@ def state(tenant: Tenant, report_id: str) -> str:
 def test_a_pause_really_pauses_and_a_resume_undoes_it(tenant: Build) -> None:
     far_side = tenant()
     report_id = far_side.ids[0]
-    for operation, status in (("pause", "Paused"), ("resume", "Active")):
+    for operation, status, modified in (
+        ("pause", "Paused", "2026-11-22T03:00:00Z"),
+        ("resume", "Active", "2026-11-22T03:00:01Z"),
+    ):
         answer = far_side.put(report_id, operation)
         item = body(answer)["value"][0]
         assert (answer.status, answer.operation, answer.report_id, answer.effect, answer.changed) == (
             200, operation, report_id, True, True,
         )  # fmt: skip
         assert (item["reportId"], item["reportStatus"], item["modifiedTime"]) == (
-            report_id, status, "2026-11-22T03:00:00Z",
+            report_id, status, modified,
         )  # fmt: skip
         assert state(far_side, report_id) == status
         assert body(far_side.get(reportId=report_id))["value"][0]["reportStatus"] == status
@@ -151,6 +154,62 @@ def test_next_links_lead_through_all_pages_and_keep_the_filter(tenant: Build) ->
     assert found == far_side.ids[:10]
 
 
+def test_next_links_may_be_relative(tenant: Build) -> None:
+    link = body(tenant(page_size=3, next_link="relative").get())["nextLink"]
+    assert link == f"{BASE_PATH}/ScheduledReport?skip=3"
+
+
+@pytest.mark.parametrize("casing", list(Casing))
+@pytest.mark.parametrize(
+    ("fault", "link"),
+    [
+        ("next-foreign", f"https://elsewhere.invalid{BASE_PATH}/ScheduledReport"),
+        ("next-foreign:http://localhost:1/x", "http://localhost:1/x"),
+        ("next-loop", f"{BASE_PATH}/ScheduledReport"),
+    ],
+)
+def test_next_links_can_go_astray(tenant: Build, fault: str, link: str, casing: Casing) -> None:
+    payload = orjson.loads(tenant(f"{fault}@list", casing=casing).get().body)
+    assert {key.lower(): value for key, value in payload.items()}["nextlink"] == link
+
+
+def test_three_people_share_the_reports(tenant: Build) -> None:
+    users = [item["user"] for item in body(tenant().get())["value"]]
+    assert len(set(users)) == 3
+    assert users[:3] == users[3:6]
+
+
+def test_a_colleague_changes_a_report_without_a_trace_in_the_journal(tenant: Build) -> None:
+    far_side = tenant("500", rate_limit=parse_rate_limit("1/s"))
+    path = f"/_sandbox/pause/{far_side.ids[0].upper()}"
+    answer = far_side.send("POST", path)
+    assert (answer.status, answer.journaled) == (204, False)
+    item = body(far_side.get(reportId=far_side.ids[0]))["value"][0]
+    assert (item["reportStatus"], item["modifiedTime"]) == ("Paused", "2026-11-22T03:00:00Z")
+    assert far_side.send("POST", path).status == 204
+    assert far_side.send("POST", path.replace("pause", "resume")).status == 204
+    assert state(far_side, far_side.ids[0]) == "Active"
+
+
+@pytest.mark.parametrize("path", [f"pause/{NOBODY}", "resume/7", f"delete/{NOBODY}", "pause"])
+def test_a_colleague_can_change_only_what_there_is(tenant: Build, path: str) -> None:
+    assert tenant().send("POST", f"/_sandbox/{path}").status == 404
+    far_side = tenant(inactive_percent=100)
+    assert far_side.send("POST", f"/_sandbox/pause/{far_side.ids[0]}").status == 404
+
+
+def test_a_late_list_shows_what_was(tenant: Build) -> None:
+    far_side = tenant(read_lag_s=2.0)
+    seen = []
+    for operation in ("pause", "resume", None, None, None):
+        if operation is not None:
+            assert far_side.put(far_side.ids[0], operation).status == 200
+        far_side.now_s += 1.0
+        seen.append(body(far_side.get(reportId=far_side.ids[0]))["value"][0]["reportStatus"])
+    assert seen == ["Active", "Paused", "Active", "Active", "Active"]
+    assert state(far_side, far_side.ids[0]) == "Active"
+
+
 @pytest.mark.parametrize(
     ("casing", "value", "status_code", "report_id", "code"),
     [
@@ -214,6 +273,7 @@ def test_latency_holds_replies_back_and_slow_adds_to_it(tenant: Build) -> None:
         ("wrong-type", 200, 200, True),
         ("text-code", 200, 200, True),
         ("lie-active", 200, 200, False),
+        ("lie-done", 200, 200, False),
         ("lie-other", 200, 200, False),
         ("lie-status", 200, 200, False),
     ],
@@ -246,6 +306,13 @@ def test_lies_are_well_formed(tenant: Build, casing: Casing) -> None:
     assert other["value"][0]["reportid"] not in ids
     assert other["value"][0]["reportstatus"] == "paused"
     assert (code["value"], code["statuscode"], code["message"]) == ([], 404, "no item found with given filters.")
+
+
+def test_a_lie_can_look_like_any_confirmation(tenant: Build) -> None:
+    lied, _ = spoilt(tenant, "lie-done")
+    true, _ = spoilt(tenant, "500@resume")
+    told, meant = body(lied)["value"][0], body(true)["value"][0]
+    assert told == {**meant, "modifiedTime": None}
 
 
 def test_a_lie_about_a_resume_says_still_paused(tenant: Build) -> None:

@@ -38,7 +38,21 @@ def test_steps_are_read_in_order(text: str, steps: tuple[Step, ...]) -> None:
     assert parse_fault(text).steps == steps
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.STATUS, Kind.SLOW, Kind.INVALID_CLIENT}))
+FOR_LISTS = (Kind.NEXT_FOREIGN, Kind.NEXT_LOOP)
+
+
+@pytest.mark.parametrize("kind", FOR_LISTS)
+def test_a_link_goes_astray_in_lists_only(kind: Kind) -> None:
+    assert parse_fault(f"{kind}*1@list").steps == (Step(kind=kind, times=1),)
+    with pytest.raises(ValueError, match=f"{kind} goes with list only"):
+        parse_fault(str(kind))
+
+
+def test_a_foreign_link_may_be_told_where_to_lead() -> None:
+    assert parse_fault("next-foreign:http://localhost:1/x@list").steps[0].detail == "http://localhost:1/x"
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.STATUS, Kind.SLOW, Kind.INVALID_CLIENT, *FOR_LISTS}))
 def test_every_kind_can_be_written_by_its_word(kind: Kind) -> None:
     assert parse_fault(f"{kind}*1").steps == (Step(kind=kind, times=1),)
 

@@ -73,6 +73,17 @@ def test_an_inactive_report_can_be_neither_paused_nor_resumed(operation: Operati
     assert applied(Report(ID, 0, "Inactive"), operation, at=AT) is None
 
 
+def test_two_changes_of_a_report_never_bear_the_same_time() -> None:
+    report: Report | None = Report(ID, 0)
+    times = []
+    for operation, late_s in ((Operation.PAUSE, 0), (Operation.RESUME, 0), (Operation.PAUSE, 0), (Operation.RESUME, 9)):
+        assert report is not None
+        report = applied(report, operation, at=AT + timedelta(seconds=late_s))
+        assert report is not None
+        times.append(report.modified_time)
+    assert times == [f"2026-11-22T03:0{time}Z" for time in ("0:59", "1:00", "1:01", "1:08")]
+
+
 def test_times_are_written_in_utc() -> None:
     assert stamp(AT.astimezone(timezone(timedelta(hours=5, minutes=30)))) == "2026-11-22T03:00:59Z"
 

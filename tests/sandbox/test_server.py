@@ -19,7 +19,7 @@ import pytest
 import requests
 import trustme
 
-from bulkpause.models import ReportId
+from bulkpause.models import Operation, ReportId
 from bulkpause.sandbox import Latency, Sandbox, SandboxSettings, parse_fault, serve_in_thread
 from tests.sandbox.tenant import SCOPE
 
@@ -177,6 +177,16 @@ def test_a_sandbox_in_a_thread_serves_while_its_maker_is_busy() -> None:
             assert session.put(url, headers=headers, timeout=5).status_code == 200
         assert "sandbox" in loops
     assert "sandbox" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_colleague_changes_a_report_from_another_thread() -> None:
+    with serve_in_thread(settings(tls=False)) as sandbox:
+        first = sandbox.report_ids[0]
+        assert [sandbox.change(first, Operation.PAUSE) for _ in range(2)] == [True, False]
+        assert sandbox.report_statuses[first] == "Paused"
+        with pytest.raises(ValueError, match="cannot be resumed"):
+            sandbox.change(ReportId("00000000-0000-4000-8000-000000000000"), Operation.RESUME)
+        assert sandbox.journal.entries == ()
 
 
 @TRANSPORTS
