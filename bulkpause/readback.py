@@ -89,7 +89,7 @@ async def verify(
         for outcome in pending:
             found.counts[_settle(outcome, snapshot, record, operation=operation)] += 1
     else:
-        found.error = listing.error
+        found.error, found.verdict = listing.error, listing.verdict
         claimed = await asyncio.to_thread(lambda: sum(map(is_claimed, outcomes())))
         found.counts[Finding.UNREADABLE] = claimed - found.counts[Finding.CONVERGED]
     return found

@@ -101,6 +101,8 @@ class Replay:
     parts: list[Part] = field(default_factory=list)
     operations: set[str] = field(default_factory=set)
     """Every operation that a line names: more than one, and it is not the ledger of one run."""
+    sealed: tuple[int, str] | None = None
+    """What the newest closing line vouches for: how many lines, and the head."""
     lines: int = 0
     foreign: int = 0
     doubtful: dict[int, Outcome] = field(default_factory=dict)
@@ -183,12 +185,15 @@ class Replay:
             case "stop_requested":
                 self.parts[-1].stop_signal = line["signal"]
             case "run_finished":
+                self.sealed = line["lines"], line["head"]
                 self.parts[-1].closing = line
                 self.parts[-1].is_over = True
                 self.summary.duplicates = line["summary"]["duplicates"]
             case _:
                 if event == "verification_started":
                     self.parts[-1].is_over = True
+                elif event == "verified" and "head" in line:
+                    self.sealed = line["lines"], line["head"]
                 self.summary.add_event(event, line)
 
     def needs(self, row: int, *, failed: frozenset[Status] = frozenset()) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from bulkpause.models import UNLISTED, Operation, Outcome, Report, ReportId, Status
+from bulkpause.models import UNLISTED, Operation, Outcome, Report, ReportId, Status, Verdict
 
 Find = Callable[[ReportId], Report | None]
 """The report as the service lists it; None for one that it does not list."""
@@ -42,11 +42,18 @@ class Verification:
     requests: int = 0
     error: str | None = None
     """Why the reports could not be read, if they could not."""
+    verdict: Verdict = Verdict.CONFIRMED
+    """What the last reply meant then."""
 
     @property
     def is_mismatch(self) -> bool:
         """Whether the service contradicts the run."""
         return any(self.counts[finding] for finding in MISMATCHES)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the service did not say of every report how it is."""
+        return self.counts[Finding.UNREADABLE] > 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

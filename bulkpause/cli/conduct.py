@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bulkpause.clock import Clock
     from bulkpause.run import Console
     from bulkpause.rundir import Run
+    from bulkpause.runs import PastRun
     from bulkpause.settings import Settings
     from bulkpause.work import Work
 
@@ -60,10 +61,15 @@ def check_options(options: dict[str, Any]) -> None:
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
 
 
-def prepared(settings: Settings, options: dict[str, Any], scope: ExitStack) -> Settings:
-    """The settings under which requests will leave: those of the sandbox if that is wanted. Raises ConfigError."""
+def prepared(
+    settings: Settings, options: dict[str, Any], scope: ExitStack, *, remembering: PastRun | None = None
+) -> Settings:
+    """The settings under which requests will leave: those of the sandbox if that is wanted. Raises ConfigError.
+
+    The sandbox remembers what a run before has done to its reports: it is a new one each time.
+    """
     if options["sandbox"]:
-        settings = in_sandbox(settings, scope)
+        settings = in_sandbox(settings, scope, remembering=remembering)
     settings.auth.decide_flow()
     return settings
 

@@ -19,6 +19,7 @@ from bulkpause.errors import (
 if TYPE_CHECKING:
     from bulkpause.models import Verdict
     from bulkpause.runreport import RunReport
+    from bulkpause.verify import Verification
 
 OK: Final = 0
 NOT_ALL: Final = 1
@@ -88,6 +89,15 @@ def of_report(report: RunReport) -> int:
     if summary.by_status[Status.UNKNOWN] or (summary.verified is not None and summary.verified[Finding.UNREADABLE]):
         return UNKNOWN
     return OK if summary.is_good else NOT_ALL
+
+
+def of_verification(found: Verification) -> int:
+    """What the service contradicts, or why it could not be asked."""
+    if found.error is not None:
+        return of_verdict(found.verdict)
+    if found.is_mismatch:
+        return MISMATCH
+    return UNKNOWN if found.is_in_doubt else OK
 
 
 def of_verdict(verdict: Verdict) -> int:

@@ -192,6 +192,18 @@ undo_options = _all(_SAFETY, _READING, _PACE, runs_dir_option, _AUDIT, *_OUTPUT)
 """What a run is told that undoes another."""
 
 
+verify_options = _all(
+    _section("Safety", _option("--sandbox", is_flag=True, help="The run was about the embedded sandbox.")),
+    _section("Pace", _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min.  [5/s]")),
+    runs_dir_option,
+    json_option,
+    log_options,
+    target_options,
+    config_options,
+)
+"""What a look at the reports of a run is told."""
+
+
 def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags given that decide where a run goes and how fast, so that a command to type next goes there too."""
     given = ((flag, options[name]) for name, flag in _REPEATED.items())

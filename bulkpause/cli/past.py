@@ -61,7 +61,7 @@ def continue_(run: str, **options: Any) -> int:
     with ExitStack() as scope:
         past = scope.enter_context(opened(run, settings))
         if not options["dry_run"]:
-            settings = prepared(settings, options, scope)
+            settings = prepared(settings, options, scope, remembering=past)
         return _continue(past, settings, options)
 
 
@@ -86,7 +86,7 @@ def undo(run: str, **options: Any) -> int:
     with ExitStack() as scope:
         past = scope.enter_context(opened(run, settings))
         if not options["dry_run"]:
-            settings = prepared(settings, options, scope)
+            settings = prepared(settings, options, scope, remembering=past)
         return _undo(past, settings, options)
 
 

@@ -19,7 +19,7 @@ from bulkpause.runreport import RunReport
 from bulkpause.settings import Rate
 from bulkpause.summary import Failure, Group
 from bulkpause.undo import Why
-from bulkpause.verify import Finding
+from bulkpause.verify import Finding, Verification
 
 LINE_LIMIT: Final = 200
 
@@ -53,6 +53,26 @@ def show_report(report: RunReport, *, as_json: bool) -> None:
         print_text(_report_text(report))
 
 
+def show_verification(report: RunReport, found: Verification, *, as_json: bool) -> None:
+    """What reading a run's reports back came to."""
+    if as_json:
+        document = {"schema": 1, "run_id": report.run.run_id, "operation": report.run.operation.value}
+        findings = {kind: group.to_dict() for kind, group in report.summary.findings.items()}
+        print_json({**document, "verified": found.to_dict(), "findings": findings, "next": report.next_command})
+        return
+    paint = _paint()
+    claims = found.counts.total()
+    right = found.counts[Finding.CONVERGED] + found.counts[Finding.LATE]
+    headline = f"{right:,} of {many(claims, 'report')} of run {report.run.run_id} are as it says"
+    blocks = [[paint(headline, bold=True)]]
+    blocks += [_group(group, _FINDINGS[kind], paint) for kind, group in report.summary.findings.items()]
+    facts = [("Verified", _verified(report) or ""), ("Audit log", printable(str(report.run.audit_file)))]
+    if report.next_command is not None:
+        facts.append(("Next", printable(report.next_command)))
+    blocks.append([f"{paint(f'{name:10}', dim=True)}{text}" for name, text in facts])
+    print_text("\n\n".join("\n".join(block) for block in blocks))
+
+
 def show_settings(rows: Sequence[tuple[str, str, str]], *, as_json: bool) -> None:
     """Every setting with its origin."""
     if as_json:
@@ -65,7 +85,7 @@ def show_settings(rows: Sequence[tuple[str, str, str]], *, as_json: bool) -> Non
 
 def _report_text(report: RunReport) -> str:
     """The summary as a table by StatusCode, the failures by reason, where the ledger is and what to type next."""
-    paint = click.style if sys.stdout.isatty() and "NO_COLOR" not in os.environ else _plain
+    paint = _paint()
     blocks = [[paint(_headline(report), bold=True)]]
     if report.summary.done:
         blocks.append(_table(report, paint))
@@ -77,6 +97,10 @@ def _report_text(report: RunReport) -> str:
     blocks += [_failure(failure, paint) for failure in sorted(report.summary.failures.values(), key=_urgency)]
     blocks.append([f"{paint(f'{name:10}', dim=True)}{text}" for name, text in _facts(report)])
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _paint() -> Callable[..., str]:
+    return click.style if sys.stdout.isatty() and "NO_COLOR" not in os.environ else _plain
 
 
 def _plain(text: str, **_: object) -> str:
