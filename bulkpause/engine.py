@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from bulkpause.clock import Clock
 from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
-from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped
+from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped, unchanged
 from bulkpause.models import (
     Attempt,
     Entry,
@@ -24,13 +24,15 @@ from bulkpause.models import (
     HaltReason,
     Notice,
     Operation,
+    Outcome,
     Reject,
     Reply,
     Verdict,
     Wire,
 )
-from bulkpause.ports import Feed, Gate, Record, ReportApi
-from bulkpause.retry import Retry, RetryPolicy, Stop, decide
+from bulkpause.ports import Before, Feed, Gate, Record, ReportApi, nothing_known
+from bulkpause.retry import Retry, RetryPolicy, Stop, decide, ended
+from bulkpause.seat import Seat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class EngineSettings:
     lookahead: int = 2
     """Intents that may wait for their slot at the gates: more hides a slow disk, fewer leave less in doubt."""
     drain_timeout_s: float = 30.0
+    force: bool = False
+    """Whether a report that is in the wanted state already is sent its request all the same."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -69,8 +73,9 @@ class Engine:
         self._batch: deque[Entry | Reject] = deque()
         """What the feed gave and is not in the queue yet."""
         self._lookahead = asyncio.Semaphore(settings.lookahead)
-        self._seats = [_Seat() for _ in range(settings.concurrency)]
+        self._seats = [Seat() for _ in range(settings.concurrency)]
         self._feed: Feed | None = None
+        self._before: Before = nothing_known
         self._drain_timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
         self.halted: Halt | None = None
@@ -86,9 +91,16 @@ class Engine:
         """Whether nothing leaves any more; what has left may still land."""
         return self._stopped.is_set()
 
-    async def run(self, feed: Feed) -> None:
-        """End every row of `feed` in one outcome. Raises AuditError, in an ExceptionGroup, if the record fails."""
-        self._feed = feed
+    async def stop_requested(self) -> None:
+        """Wait until the engine is told to stop, or halts."""
+        await self._stopped.wait()
+
+    async def run(self, feed: Feed, *, before: Before = nothing_known) -> None:
+        """End every row of `feed` in one outcome. Raises AuditError, in an ExceptionGroup, if the record fails.
+
+        What `before` knows to be in the wanted state already ends `unchanged`, without a request.
+        """
+        self._feed, self._before = feed, before
         if self._stopped.is_set():
             feed.stop()
         try:
@@ -135,18 +147,27 @@ class Engine:
                     self._batch.extend(batch)
                     while self._batch:
                         row = self._batch[0]
-                        if isinstance(row, Entry):
+                        if (outcome := self._without_request(row)) is None and isinstance(row, Entry):
                             await self._queue.put(row)  # in the batch until it is in the queue, for _end_leftovers
                         self._batch.popleft()
-                        if isinstance(row, Reject):
-                            self._record.outcome(invalid(row))
+                        if outcome is not None:
+                            self._record.outcome(outcome)
                     await self._record.durable()
             except SourceError as error:
                 self.halt(Halt(HaltReason.SOURCE_FAILED, str(error)))
             for _ in self._seats:
                 await self._queue.put(None)
 
-    async def _work(self, seat: _Seat) -> None:
+    def _without_request(self, row: Entry | Reject) -> Outcome | None:
+        """The outcome of a row that needs no request; None for one that does."""
+        if isinstance(row, Reject):
+            return invalid(row)
+        before = self._before(row.report_id)
+        if before is None or before != self._settings.operation.wanted or self._settings.force:
+            return None
+        return unchanged(row, before=before)
+
+    async def _work(self, seat: Seat) -> None:
         """Take one id after another until the queue ends; being roused ends only the id at hand."""
         with self._crash_abandons_all():
             while True:
@@ -162,9 +183,9 @@ class Engine:
                 else:
                     return
 
-    async def _operate(self, seat: _Seat, entry: Entry) -> None:
+    async def _operate(self, seat: Seat, entry: Entry) -> None:
         """One id from its first attempt to its outcome, which is recorded whatever happens."""
-        job = seat.job = Job(entry)
+        job = seat.job = Job(entry, before=self._before(entry.report_id))
         try:
             await self._attempt_until_ended(job)
         except AuthError as error:
@@ -183,7 +204,7 @@ class Engine:
             async with self._lookahead:
                 await self._record.intent(job.entry, number, request_id=request_id, correlation_id=correlation_id)
                 await self._pass_gates()
-            if self._stopped.is_set() or self._is_late(job):
+            if self._stopped.is_set() or self._end_if_late(job):
                 return
             self._record.check()
             attempt = await self._send(job, number, request_id=request_id, correlation_id=correlation_id)
@@ -217,11 +238,11 @@ class Engine:
             else:
                 return
 
-    def _is_late(self, job: Job) -> bool:
-        """Whether the wait for the gates has outlasted the id's deadline."""
-        if not job.attempts:
-            return False
-        return self._clock.monotonic_s() - job.started_s > self._settings.retry.deadline_s
+    def _end_if_late(self, job: Job) -> bool:
+        """Whether the wait for the gates has outlasted the id's deadline, which ends it."""
+        if job.attempts and self._clock.monotonic_s() - job.started_s > self._settings.retry.deadline_s:
+            job.status = ended(job.attempts)
+        return job.status is not None
 
     async def _send(self, job: Job, number: int, *, request_id: str, correlation_id: str) -> Attempt:
         started_s = self._clock.monotonic_s()
@@ -241,11 +262,11 @@ class Engine:
             job.flying = None
             if reply is not None or wire.sent:
                 now_s = self._clock.monotonic_s()
-                elapsed_ms = (now_s - started_s) * 1000
+                elapsed_ms = round((now_s - started_s) * 1000, 3)  # as the ledger has it, for whoever counts again
                 answer = ABANDONED if reply is None else reply
                 attempt = Attempt(number, request_id, correlation_id, wire.sent, elapsed_ms, answer)
                 job.attempts.append(attempt)
-                job.elapsed_ms = (now_s - job.started_s) * 1000
+                job.elapsed_ms = round((now_s - job.started_s) * 1000, 3)
         return job.attempts[-1]
 
     def _end_unsent(self, row: Entry | Reject) -> None:
@@ -267,25 +288,3 @@ class Engine:
         except BaseException:
             self.cancel()
             raise
-
-
-class _Seat:
-    """One worker's place: the id it holds, and the way to end that id's wait without ending the worker."""
-
-    __slots__ = ("_roused", "job", "task")
-
-    def __init__(self) -> None:
-        self.job: Job | None = None
-        self.task: asyncio.Task[None] | None = None
-        self._roused = False
-
-    def rouse(self) -> None:
-        """End whatever this worker waits for; not later, or it might send in the meantime."""
-        if self.task is not None and not self._roused:
-            self._roused = True
-            self.task.cancel()
-
-    def was_roused(self) -> bool:
-        """Whether the cancellation at hand is a rouse and nothing else; the task goes on then."""
-        roused, self._roused = self._roused, False
-        return roused and self.task is not None and self.task.uncancel() == 0

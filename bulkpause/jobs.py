@@ -20,10 +20,12 @@ _GUID_FREE: Final = ~(0xF000_C000 << 48)
 class Job:
     """One id in a worker's hands."""
 
-    __slots__ = ("attempts", "elapsed_ms", "entry", "flying", "retried", "started_s", "status")
+    __slots__ = ("attempts", "before", "elapsed_ms", "entry", "flying", "retried", "started_s", "status")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, *, before: str | None = None) -> None:
         self.entry = entry
+        self.before = before
+        """Its report_status before the run, if that is known."""
         self.attempts: list[Attempt] = []
         """Those that were answered, failed or left; one given up before it left is none."""
         self.retried = 0
@@ -43,7 +45,7 @@ class Job:
     def outcome(self) -> Outcome:
         """How the id ended: by the rules, or else by the stop or crash that is under way."""
         if not self.attempts:
-            return skipped(self.entry)
+            return skipped(self.entry, before=self.before)
         last = self.attempts[-1]
         reply = last.reply
         is_news = self.retried < len(self.attempts) and reply is not ABANDONED
@@ -62,12 +64,20 @@ class Job:
             attempt_ms=last.elapsed_ms if is_news else None,
             request_id=last.request_id,
             correlation_id=last.correlation_id,
+            before=self.before,
+            modified_time=reply.modified_time,
+            interrupted=self.status is None,
         )
 
 
-def skipped(entry: Entry) -> Outcome:
+def skipped(entry: Entry, *, before: str | None = None) -> Outcome:
     """The outcome of an accepted id that never had its turn."""
-    return Outcome(Status.SKIPPED, row=entry.row, report_id=entry.report_id)
+    return Outcome(Status.SKIPPED, row=entry.row, report_id=entry.report_id, before=before)
+
+
+def unchanged(entry: Entry, *, before: str) -> Outcome:
+    """The outcome of a report that was in the wanted state already: nothing is sent."""
+    return Outcome(Status.UNCHANGED, row=entry.row, report_id=entry.report_id, report_status=before, before=before)
 
 
 def invalid(reject: Reject) -> Outcome:

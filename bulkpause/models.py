@@ -16,6 +16,9 @@ ReportId = NewType("ReportId", str)
 MESSAGE_LIMIT = 500
 """Characters of a server's message that an outcome keeps."""
 
+UNLISTED = "unlisted"
+"""What stands for the report_status of a report that was not in the tenant's list."""
+
 
 class Operation(StrEnum):
     """What the API is asked to do with a report."""
@@ -132,6 +135,8 @@ class Reply(NamedTuple):
     error: str | None = None
     """For UNANSWERED: what went wrong on the wire, free of secrets."""
     retry_after_s: float | None = None
+    modified_time: str | None = None
+    """When the service says the report was last changed, in its words: a confirmed change names its own time."""
 
 
 class Report(NamedTuple):
@@ -182,7 +187,7 @@ class Attempt(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The single end of one row of the source."""
+    """How one row of the source ended. A continued run may end a row again; its latest outcome counts."""
 
     status: Status
     row: int
@@ -200,6 +205,12 @@ class Outcome(NamedTuple):
     """The last attempt alone; None if it was abandoned, or recorded as retried before a stop came."""
     request_id: str | None = None
     correlation_id: str | None = None
+    before: str | None = None
+    """The report_status in the snapshot, UNLISTED if it was not there; None without a snapshot."""
+    modified_time: str | None = None
+    """When the service says it changed the report, in its words."""
+    interrupted: bool = False
+    """Whether a stop or a crash ended the id before the rules did, so that a continuation owes it more tries."""
 
 
 @dataclass(frozen=True, slots=True)

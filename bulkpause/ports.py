@@ -31,6 +31,17 @@ class Feed(Protocol):
         """Take no more from the source: end after what is pinned already."""
 
 
+class Before(Protocol):
+    """What is known of the reports from before the run."""
+
+    def __call__(self, report_id: ReportId, /) -> str | None:
+        """The report_status, UNLISTED for a report the tenant's list lacks, None where nothing is known."""
+
+
+def nothing_known(_report_id: ReportId, /) -> None:
+    """The Before of a run without a snapshot."""
+
+
 class ReportApi(Protocol):
     """One exchange with the far side."""
 

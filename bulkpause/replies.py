@@ -85,7 +85,9 @@ def _judge_success(
     if said is not None and not 200 <= said < 300:
         flaw = f"HTTP {http_status} with StatusCode {said or 'unreadable'}"
         return Reply(Verdict.CONTRADICTED, http_status, code, report_status, flaw)
-    return Reply(Verdict.CONFIRMED, http_status, code, report_status, text(field(fields, "message")))
+    modified_time = text(field(report, "modifiedTime"))
+    message = text(field(fields, "message"))
+    return Reply(Verdict.CONFIRMED, http_status, code, report_status, message, modified_time=modified_time)
 
 
 def _judge_failure(http_status: int, said: int | None) -> tuple[Verdict, int]:

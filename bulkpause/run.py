@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from bulkpause import __version__
 from bulkpause.audit import AuditLog
-from bulkpause.auth import TokenGate, Tokens
-from bulkpause.client import ClientSettings, ReportClient, warm_up
+from bulkpause.client import warm_up
 from bulkpause.clock import Clock
+from bulkpause.closing import audit_error, close_ledger, latest, note_unread, sole_cause
 from bulkpause.engine import Engine, EngineSettings
-from bulkpause.errors import AuditCreateError, AuditError, BulkpauseError, SourceError
-from bulkpause.failed import write_failed
-from bulkpause.gates import HoldGate, RateGate, ReachGate
-from bulkpause.lock import LedgerLock
+from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
+from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
-from bulkpause.models import HaltReason, Notice, SourceCounts, Status
-from bulkpause.progress import Progress, Snapshot, Style
+from bulkpause.models import Notice, SourceCounts
+from bulkpause.ports import nothing_known
+from bulkpause.progress import Progress, Style
+from bulkpause.progress import Snapshot as Moment
+from bulkpause.readback import take_snapshot, verify
 from bulkpause.record import RunRecord
-from bulkpause.retry import RetryPolicy
-from bulkpause.rundir import Run, RunReport, write_summary
-from bulkpause.settings import Settings, setting_values
-from bulkpause.signin import acquire_for
+from bulkpause.rundir import Run
+from bulkpause.runreport import RunReport, write_summary
+from bulkpause.session import Session, connected, retry_policy
+from bulkpause.settings import Settings
+from bulkpause.snapshot import Snapshot
 from bulkpause.stopping import StopSignals
-from bulkpause.summary import RunSummary
+from bulkpause.work import Rows, Work
 
 LOOKAHEAD_S: Final = 0.05
 """How far ahead of its slot an intent may be written: enough to hide a disk's commit, little to be in doubt about."""
 
 LOG_READY_S: Final = 1.0
 """When structlog is imported in any case: after the first PUTs, which that would hold up."""
+
+NO_SNAPSHOT: Final = (
+    "the tenant's reports could not be read first (snapshot_failed in the audit log says why), so reports that were in "
+    "the wanted state already count as changed by this run."
+)
+BLIND_UNDO: Final = (
+    "the tenant's reports were not read first, so this undo went by the audit log of the other run alone: it could not "
+    "know what somebody else has changed since."
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,87 +61,149 @@ class Console:
     """Says a line at once."""
 
 
-async def execute(run: Run, manifest: Manifest, console: Console, *, clock: Clock, rng: random.Random) -> RunReport:
-    """Send one request per pinned id and record everything, whatever stops it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What lives as long as one run."""
 
-    Raises AuditCreateError or ConfigError before anything is sent; a ledger that fails later is in the report.
+    run: Run
+    settings: Settings
+    work: Work
+    console: Console
+    record: RunRecord
+    report: RunReport
+    signals: StopSignals
+    clock: Clock
+
+
+async def execute(
+    run: Run, settings: Settings, work: Work, console: Console, *, clock: Clock, rng: random.Random, force: bool = False
+) -> RunReport:
+    """Send one request per row that needs one and record everything, whatever stops it.
+
+    The caller holds the lock of the run's ledger. Raises AuditCreateError or ConfigError before anything is sent; a
+    ledger that fails later is in the report. With `force` what is in the wanted state already is sent its request, too.
     """
     warm_up()
     now = clock.now()
-    report = RunReport(run=run, started_at=now, finished_at=now, wall_s=0.0, summary=RunSummary())
+    report = RunReport(
+        run=run,
+        started_at=work.started_at or now,
+        finished_at=now,
+        wall_s=0.0,
+        summary=work.summary,
+        source_has_ended=work.source_has_ended,
+        warnings=list(work.warnings),
+    )
     started_s = clock.monotonic_s()
-    with StopSignals(say=console.say) as signals, LedgerLock(run.audit_file, now=now):
-        async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock) as audit:
-            await _open_ledger(audit, run)
+    with StopSignals(say=console.say) as signals:
+        async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock, tail=work.tail) as audit:
+            await _open_ledger(audit, work.opening)
+            record = RunRecord(
+                operation=run.operation,
+                audit=audit,
+                summary=report.summary,
+                log=console.log,
+                redactor=console.log.redactor,
+            )
+            parts = _Parts(
+                run=run,
+                settings=settings,
+                work=work,
+                console=console,
+                record=record,
+                report=report,
+                signals=signals,
+                clock=clock,
+            )
             try:
-                await _operate(run, manifest, console, audit, report, signals=signals, clock=clock, rng=rng)
-            except Exception as error:
-                report.audit_error = _audit_error(error)
+                await _operate(parts, rng=rng, force=force)
+            except Exception as error:  # noqa: BLE001 - it is raised again, or in the report
+                report.audit_error = audit_error(error)
                 if report.audit_error is None:
-                    report.crash = str(error) if isinstance(error, BulkpauseError) else type(error).__name__
-                    raise
+                    cause = sole_cause(error)
+                    report.crash = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    raise cause from None
             finally:
-                report.summary.duplicates = manifest.counts.duplicate
+                if work.manifest is not None:
+                    report.summary.duplicates = work.manifest.counts.duplicate
                 report.finished_at = clock.now()
-                report.wall_s = clock.monotonic_s() - started_s
-                _note_unread(report)
-                await _close_ledger(audit, report)
+                report.wall_s = work.earlier_wall_s + clock.monotonic_s() - started_s
+                note_unread(report)
+                await close_ledger(audit, report)
                 write_summary(report)
     return report
 
 
-async def _operate(
-    run: Run,
-    manifest: Manifest,
-    console: Console,
-    audit: AuditLog,
-    report: RunReport,
-    *,
-    signals: StopSignals,
-    clock: Clock,
-    rng: random.Random,
-) -> None:
-    """The parts of one run, alive together."""
-    settings, redactor = run.settings, console.log.redactor
-    record = RunRecord(operation=run.operation, audit=audit, summary=report.summary, log=console.log, redactor=redactor)
-    tokens = Tokens(
-        acquire_for(settings, clock=clock), clock, notify=record.notice, token_timeout_s=settings.auth.timeout_s
-    )
-    hold = HoldGate(cap_s=settings.retry.retry_after_cap_s, clock=clock, notify=record.notice)
-    reach = ReachGate(max_tries=settings.retry.max_tries, deadline_s=settings.retry.deadline_s, clock=clock)
-    token_gate = TokenGate(tokens)
-    rate = RateGate(per_s=settings.run.rate.per_s)
-    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock) as api:
+async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
+    """The session, the engine and what watches over it, alive together."""
+    record, report, clock = parts.record, parts.report, parts.clock
+    retry = parts.settings.retry
+    async with connected(parts.settings, clock=clock, rng=rng, notify=record.notice) as session:
+        reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         engine = Engine(
-            engine_settings(run), api=api, gates=(hold, reach, token_gate, rate), record=record, clock=clock, rng=rng
-        )
-        progress = Progress(
-            console.progress,
-            title=run.operation.value,
-            snapshot=lambda: _snapshot(report.summary, engine, hold, manifest),
+            engine_settings(parts.run, parts.settings, force=force),
+            api=session.api,
+            gates=(session.hold, reach, session.token_gate, session.rate),
+            record=record,
             clock=clock,
+            rng=rng,
         )
+        display = _Display(parts, engine, session)
 
         def note_stop(number: int) -> None:
             with suppress(AuditError):  # the engine meets the same error, and the run ends by that
                 record.notice(Notice("stop_requested", {"signal": number}))
 
-        with signals.steering(engine, status=progress.status, on_stop=note_stop):
+        with parts.signals.steering(engine, status=display.progress.status, on_stop=note_stop):
             async with asyncio.TaskGroup() as group:
-                source_end = group.create_task(_note_source_end(manifest, engine, record, report))
                 companions = (
-                    group.create_task(progress.show()),
-                    group.create_task(_ready_log(console.log, clock)),
+                    group.create_task(display.progress.show()),
+                    group.create_task(_ready_log(parts.console.log, clock)),
                 )
-                await engine.run(manifest)
+                snapshot = await _snapshot(parts, engine, session)
+                display.rows = rows = await parts.work.rows(snapshot, record)
+                display.ended_before, display.failed_before = record.ended, record.failed
+                source_end = group.create_task(_note_source_end(parts.work.manifest, engine, record, report))
+                await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
                 if engine.stopping:
                     source_end.cancel()
+                elif parts.settings.run.verify:
+                    await _unless_stopped(engine, _verify(parts, session))
                 for companion in companions:
                     companion.cancel()
-        report.stop_signal = signals.received
-        halt = engine.halted or (token_gate.final() if report.stop_signal is None else None)
-        report.halt = halt and replace(halt, message=redactor.text(halt.message))
+        report.stop_signal = parts.signals.received
+        halt = engine.halted
+        if halt is None and report.stop_signal is None and (halt := session.token_gate.final()) is not None:
+            record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+        report.halt = halt and replace(halt, message=parts.console.log.redactor.text(halt.message))
         report.crash = None
+
+
+class _Display:
+    """What the progress line counts: the rows of this part of the run."""
+
+    def __init__(self, parts: _Parts, engine: Engine, session: Session) -> None:
+        self._parts = parts
+        self._engine = engine
+        self._session = session
+        self.rows: Rows | None = parts.work.manifest
+        self.ended_before = 0
+        self.failed_before = 0
+        self.progress = Progress(
+            parts.console.progress, title=parts.run.operation.value, snapshot=self._moment, clock=parts.clock
+        )
+
+    def _moment(self) -> Moment:
+        rows, record = self.rows, self._parts.record
+        return Moment(
+            done=record.ended - self.ended_before,
+            total=rows.counts.accepted if rows is not None and rows.is_filled else None,
+            failed=record.failed - self.failed_before,
+            throttled=self._parts.report.summary.throttled,
+            in_flight=self._engine.in_flight,
+            held_s=self._session.hold.held_s(),
+            stopping=self._engine.stopping,
+        )
 
 
 async def _ready_log(log: LazyLog, clock: Clock) -> None:
@@ -139,21 +212,48 @@ async def _ready_log(log: LazyLog, clock: Clock) -> None:
     await asyncio.to_thread(log.prepare)
 
 
-def _snapshot(summary: RunSummary, engine: Engine, hold: HoldGate, manifest: Manifest) -> Snapshot:
-    invalid = summary.by_status[Status.INVALID]
-    return Snapshot(
-        done=summary.done - invalid,
-        total=manifest.counts.accepted if manifest.is_filled else None,
-        failed=summary.failed - invalid,
-        throttled=summary.throttled,
-        in_flight=engine.in_flight,
-        held_s=hold.held_s(),
-        stopping=engine.stopping,
-    )
+async def _snapshot(parts: _Parts, engine: Engine, session: Session) -> Snapshot | None:
+    """The tenant's reports before anything is sent; None, and a warning, if they could not be read."""
+    snapshot = None
+    if parts.settings.run.snapshot:
+        file = parts.run.snapshot_file(parts.work.part)
+        snapshot = await _unless_stopped(engine, take_snapshot(session, file, parts.record))
+    if snapshot is None and not engine.stopping:
+        if parts.run.undoes is not None:
+            parts.report.warnings.append(BLIND_UNDO)
+        elif parts.settings.run.snapshot:
+            parts.report.warnings.append(NO_SNAPSHOT)
+    return snapshot
 
 
-async def _note_source_end(manifest: Manifest, engine: Engine, record: RunRecord, report: RunReport) -> None:
+async def _verify(parts: _Parts, session: Session) -> None:
+    """Read back what the run claims, and write down what came of it."""
+    record, report = parts.record, parts.report
+    await record.durable()
+    record.notice(Notice("verification_started", {}))
+    try:
+        found = await verify(session, record, lambda: latest(report), operation=parts.run.operation)
+    except AuthError as error:
+        report.warnings.append(f"not verified: {error}")
+        return
+    record.notice(Notice("verified", {"counts": found.to_dict()}))
+
+
+async def _unless_stopped(engine: Engine, doing: Coroutine[Any, Any, T]) -> T | None:
+    """What `doing` comes to; None if the run is stopped meanwhile, which ends it at once."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(doing)
+        stop = group.create_task(engine.stop_requested())
+        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        for one in (task, stop):
+            one.cancel()
+    return None if task.cancelled() else task.result()
+
+
+async def _note_source_end(manifest: Manifest | None, engine: Engine, record: RunRecord, report: RunReport) -> None:
     """Once the source has ended, write down what it held: without this line the manifest may be a part only."""
+    if manifest is None:
+        return
     try:
         counts = await manifest.filled()
     except SourceError:
@@ -173,102 +273,22 @@ def source_counts(counts: SourceCounts) -> dict[str, int]:
     }
 
 
-def client_settings(settings: Settings) -> ClientSettings:
-    """What the HTTP client needs of the settings."""
-    api = settings.api
-    return ClientSettings(
-        base_url=api.base_url,
-        connections=settings.run.concurrency,
-        timeout_s=api.timeout_s,
-        connect_timeout_s=api.connect_timeout_s,
-        ca_file=api.ca_file,
-        proxy=None if api.proxy is None else api.proxy.reveal(),
-    )
-
-
-def engine_settings(run: Run) -> EngineSettings:
+def engine_settings(run: Run, settings: Settings, *, force: bool = False) -> EngineSettings:
     """What the engine needs of the settings."""
-    settings = run.settings
     return EngineSettings(
         operation=run.operation,
         concurrency=settings.run.concurrency,
         lookahead=max(2, math.ceil(settings.run.rate.per_s * LOOKAHEAD_S)),
         drain_timeout_s=settings.run.drain_timeout_s,
-        retry=RetryPolicy(
-            max_tries=settings.retry.max_tries,
-            deadline_s=settings.retry.deadline_s,
-            backoff_base_s=settings.retry.backoff_base_s,
-            backoff_cap_s=settings.retry.backoff_cap_s,
-        ),
+        force=force,
+        retry=retry_policy(settings),
     )
 
 
-async def _open_ledger(audit: AuditLog, run: Run) -> None:
+async def _open_ledger(audit: AuditLog, opening: Notice) -> None:
     """The first line, durable before anything else is done; a disk that cannot take it is found here."""
     try:
-        audit.write(
-            "run_started",
-            {
-                "operation": run.operation.value,
-                "tenant_id": run.settings.auth.tenant_id,
-                "target": run.settings.api.base_url,
-                "sandbox": run.is_sandbox,
-                "source": run.source_name,
-                "settings_sha256": settings_digest(run.settings),
-                "version": __version__,
-            },
-        )
+        audit.write(opening.event, opening.fields)
         await audit.durable()
     except AuditError as error:
         raise AuditCreateError(str(error)) from None
-
-
-def settings_digest(settings: Settings) -> str:
-    """SHA-256 over every setting with secrets masked: two runs with the same digest were told the same."""
-    text = "\n".join(f"{key}={value}" for key, value in setting_values(settings).items())
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
-
-
-def _note_unread(report: RunReport) -> None:
-    """Say so if the source may hold more than this run has read: no file of it names the rest."""
-    failed = report.halt is not None and report.halt.reason is HaltReason.SOURCE_FAILED  # says so itself
-    if not report.source_has_ended and not failed:
-        rows = report.summary.done + report.summary.duplicates
-        report.warnings.append(f"the source was read up to its row {rows:,} only; give it again for the rest.")
-
-
-async def _close_ledger(audit: AuditLog, report: RunReport) -> None:
-    """The last line, unless the ledger has failed; if it fails now, that is what stopped the run."""
-    try:
-        if report.audit_error is None:
-            await audit.durable()
-            await asyncio.to_thread(_write_failed, report)  # reads it all; a signal must not wait for that
-            audit.seal("run_finished", {"summary": report.to_dict()})
-            await audit.durable()
-    except AuditError as error:
-        report.audit_error = error
-
-
-def _write_failed(report: RunReport) -> None:
-    """`failed.csv` from the ledger, where there is something to do again; if that fails the report says so."""
-    summary = report.summary
-    if report.audit_error is not None or summary.failed == summary.by_status[Status.INVALID]:
-        return
-    target = report.run.directory / "failed.csv"
-    try:
-        write_failed(report.run.audit_file, target)
-    except (OSError, ValueError) as error:
-        report.warnings.append(f"cannot write {target}: {error}.")
-    else:
-        report.failed_file = target
-
-
-def _audit_error(error: Exception) -> AuditError | None:
-    """The failed write behind `error`; None if there is more to it, which is our bug or the configuration's."""
-    if isinstance(error, ExceptionGroup):
-        found, others = error.split(AuditError)
-        if found is None or others is not None:
-            return None
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-    return error if isinstance(error, AuditError) else None

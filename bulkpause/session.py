@@ -1,4 +1,4 @@
-"""The way to the service that the settings describe: one signed-in HTTP session, and the gates that all must pass."""
+"""The way to the service that the settings describe: one signed-in HTTP session, and the gates before it."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""What a run comes to: counts by StatusCode and by status, failures by reason, latencies. Constant size, mergeable."""
+"""What a run comes to: counts by StatusCode and by status, failures by reason, latencies. A row costs eight bytes."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bulkpause.models import Attempt, Outcome, Status
+from bulkpause.ends import End, Ends, FailureKey
+from bulkpause.latencies import Latencies
+from bulkpause.models import UNLISTED, Attempt, Outcome, Status
 
 NAMED: Final = 5
 """Examples kept per failure reason; the ledger has them all."""
@@ -21,7 +23,6 @@ NO_STATUS_CODE: Final = "none"
 TOO_MANY_REQUESTS: Final = 429
 
 _VARYING = re.compile(r"[0-9a-fA-F-]{16,}|\d+")  # ids, with dashes or without, and numbers
-_STEP: Final = math.log(1.02)  # latency buckets grow by 2 %, so a percentile is within 1 % of the truth
 
 
 @dataclass(slots=True)
@@ -46,46 +47,27 @@ class Failure:
         }
 
 
-class Latencies:
-    """A histogram of milliseconds in buckets of 2 %."""
+@dataclass(slots=True)
+class Group:
+    """Reports that have something in common: how many, and the first few by id, with a word each."""
 
-    __slots__ = ("_buckets", "max_ms")
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
 
-    def __init__(self) -> None:
-        self._buckets: Counter[int] = Counter()
-        self.max_ms = 0.0
+    def add(self, example: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.examples) < NAMED:
+            self.examples.append(example)
 
-    def add(self, elapsed_ms: float) -> None:
-        """Count one exchange."""
-        self._buckets[round(math.log(elapsed_ms) / _STEP) if elapsed_ms > 0 else -1000] += 1
-        self.max_ms = max(self.max_ms, elapsed_ms)
-
-    def merge(self, other: Latencies) -> None:
-        """Count what `other` counted as well."""
-        self._buckets.update(other._buckets)
-        self.max_ms = max(self.max_ms, other.max_ms)
-
-    def percentile_ms(self, percent: float) -> float | None:
-        """The latency that `percent` of the exchanges did not exceed; None before the first."""
-        rank = math.ceil(self._buckets.total() * percent / 100)
-        for bucket in sorted(self._buckets):
-            rank -= self._buckets[bucket]
-            if rank <= 0:
-                return min(self.max_ms, math.exp(bucket * _STEP))
-        return None
-
-    def to_dict(self) -> dict[str, float | None]:
-        """JSON form, in milliseconds to a tenth."""
-        marks = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
-        found = {name: self.percentile_ms(percent) for name, percent in marks.items()}
-        return {
-            name: None if ms is None else round(ms, 1) for name, ms in {**found, "max": self.max_ms or None}.items()
-        }
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"count": self.count, "examples": self.examples}
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """The running totals of one run. One owner adds; `merge` joins the totals of several."""
+    """The running totals of one run: what left for the wire adds up, and of every row the latest end counts."""
 
     by_status_and_code: Counter[tuple[Status, str]] = field(default_factory=Counter)
     duplicates: int = 0
@@ -97,8 +79,21 @@ class RunSummary:
     throttled: int = 0
     holds: int = 0
     token_refreshes: int = 0
+    unlisted: int = 0
+    """Reports that were sent a request although the tenant's list did not have them."""
+    interrupted: int = 0
+    """Reports that a stop or a crash ended before the rules did."""
+    listed: int | None = None
+    """Reports in the snapshot of the tenant that the run began with; None if it has none."""
+    verified: dict[str, Any] | None = None
+    """What the latest verification counted."""
+    findings: dict[str, Group] = field(default_factory=dict)
+    """What it found to be otherwise than claimed, by kind."""
+    left_alone: dict[str, Group] = field(default_factory=dict)
+    """Reports that an undo did not touch, by reason."""
     latencies: Latencies = field(default_factory=Latencies)
-    failures: dict[tuple[Status, int | None, str], Failure] = field(default_factory=dict)
+    failures: dict[FailureKey, Failure] = field(default_factory=dict)
+    ends: Ends = field(default_factory=Ends)
 
     @property
     def by_status(self) -> Counter[Status]:
@@ -131,10 +126,8 @@ class RunSummary:
         """Whether every row ended in the wanted state."""
         return not self.failed
 
-    def add(self, outcome: Outcome) -> None:
-        """Count the end of one row."""
-        code = NO_STATUS_CODE if outcome.status_code is None else str(outcome.status_code)
-        self.by_status_and_code[outcome.status, code] += 1
+    def add(self, outcome: Outcome, *, seq: int = 0) -> None:
+        """Count the end of one row, in place of its earlier end if it had one; `seq` is that of its ledger line."""
         if outcome.tries:
             self.attempts += outcome.tries
             self.sent += outcome.sent
@@ -142,29 +135,47 @@ class RunSummary:
         if outcome.attempt_ms is not None:
             self.throttled += outcome.status_code == TOO_MANY_REQUESTS
             self.latencies.add(outcome.attempt_ms)
-        if not outcome.status.is_good:
-            self._add_failure(outcome)
+        self.resolve(outcome, seq=seq)
+
+    def resolve(self, outcome: Outcome, *, seq: int = 0) -> None:
+        """Count how a row turned out in place of its earlier end; nothing was sent for that."""
+        row, code = outcome.row, NO_STATUS_CODE if outcome.status_code is None else str(outcome.status_code)
+        earlier = self.ends.get(row)
+        if earlier is not None:
+            self._take_back(earlier)
+        failure, example = (None, None) if outcome.status.is_good else self._add_failure(outcome)
+        was_unlisted = outcome.before == UNLISTED and outcome.tries > 0
+        self.by_status_and_code[outcome.status, code] += 1
+        self.unlisted += was_unlisted
+        self.interrupted += outcome.interrupted
+        end = End(outcome.status, code, failure, example, outcome.interrupted, was_unlisted)
+        self.ends.put(row, end, seq=seq)
 
     def add_retried(self, attempt: Attempt) -> None:
         """Count the reply of an attempt that another one follows; the last one's is in the outcome."""
         self.throttled += attempt.reply.status_code == TOO_MANY_REQUESTS
         self.latencies.add(attempt.elapsed_ms)
 
-    def add_event(self, event: str) -> None:
-        """Count a notable decision by the name of its ledger event."""
-        self.holds += event == "hold"
-        self.token_refreshes += event == "token_refreshed"
-
-    def merge(self, other: RunSummary) -> None:
-        """Count what `other` counted as well."""
-        self.by_status_and_code.update(other.by_status_and_code)
-        for name in ("duplicates", "attempts", "sent", "retries", "throttled", "holds", "token_refreshes"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.latencies.merge(other.latencies)
-        for failure in other.failures.values():
-            mine = self._failure(failure.status, failure.status_code, failure.reason)
-            mine.count += failure.count
-            mine.examples = (mine.examples + failure.examples)[:NAMED]
+    def add_event(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Count a notable decision by the name and the fields of its ledger line."""
+        match event:
+            case "hold":
+                self.holds += 1
+            case "token_refreshed":
+                self.token_refreshes += 1
+            case "snapshot_taken":
+                self.listed = fields["reports"]
+            case "verification_started":
+                self.findings.clear()
+            case "finding":
+                example = f"{fields['report_id']} is {fields['report_status'] or 'not listed'}"
+                self.findings.setdefault(fields["finding"], Group()).add(example)
+            case "verified":
+                self.verified = dict(fields["counts"])
+            case "left_alone":
+                self.left_alone.setdefault(fields["why"], Group()).add(f"{fields['report_id']}: {fields['said']}")
+            case _:
+                pass
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: what `summary.json` says of the counts. Keys of status codes are text, `none` for no answer."""
@@ -181,24 +192,49 @@ class RunSummary:
             "throttled": self.throttled,
             "holds": self.holds,
             "token_refreshes": self.token_refreshes,
+            "unlisted": self.unlisted,
+            "interrupted": self.interrupted,
+            "listed": self.listed,
+            "verified": self.verified,
+            "findings": {kind: group.to_dict() for kind, group in self.findings.items()},
+            "left_alone": {why: group.to_dict() for why, group in self.left_alone.items()},
             "latency_ms": self.latencies.to_dict(),
             "failures": [failure.to_dict() for failure in failures],
         }
 
-    def _add_failure(self, outcome: Outcome) -> None:
+    def _take_back(self, end: End) -> None:
+        counted = (end.status, end.code)
+        self.by_status_and_code[counted] -= 1
+        if not self.by_status_and_code[counted]:
+            del self.by_status_and_code[counted]
+        self.unlisted -= end.was_unlisted
+        self.interrupted -= end.interrupted
+        if end.failure is None:
+            return
+        failure = self.failures[end.failure]
+        failure.count -= 1
+        if end.example is not None:
+            failure.examples.remove(end.example)
+        if not failure.count:
+            del self.failures[end.failure]
+
+    def _add_failure(self, outcome: Outcome) -> tuple[FailureKey, str | None]:
+        """The key of the group it was counted in, and its text there if it is one of the examples."""
         reason, example = outcome.message or outcome.error or "", str(outcome.report_id)
         if outcome.status is Status.INVALID:
             reason, _, text = reason.partition(": ")
             example = f"line {outcome.row}: {text}"
-        failure = self._failure(outcome.status, outcome.status_code, reason)
+        key, failure = self._failure(outcome.status, outcome.status_code, reason)
         failure.count += 1
-        if len(failure.examples) < NAMED:
-            failure.examples.append(example)
+        if len(failure.examples) >= NAMED:
+            return key, None
+        failure.examples.append(example)
+        return key, example
 
-    def _failure(self, status: Status, status_code: int | None, reason: str) -> Failure:
+    def _failure(self, status: Status, status_code: int | None, reason: str) -> tuple[FailureKey, Failure]:
         """The group of failures that differ only in ids and numbers; its reason is the first one's words."""
         key = (status, status_code, _VARYING.sub("#", reason))
         if len(self.failures) >= REASON_LIMIT and key not in self.failures:
             status_code, reason = None, "other reasons; see the audit log"
             key = (status, status_code, reason)
-        return self.failures.setdefault(key, Failure(status, status_code, reason))
+        return key, self.failures.setdefault(key, Failure(status, status_code, reason))

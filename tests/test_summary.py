@@ -1,4 +1,4 @@
-"""The totals of a run: they add up, merge, stay small, and group failures by their reason."""
+"""The totals of a run: they add up, stay small, and group failures by their reason."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ OUTCOMES = st.builds(
     sent=st.integers(0, 8),
     attempt_ms=st.none() | st.floats(0, 1e6),
 )
-RUNS = st.lists(OUTCOMES, max_size=40)
+RUNS = st.lists(OUTCOMES, max_size=40, unique_by=lambda outcome: outcome.row)
 
 
 @settings(deadline=None)
@@ -214,30 +214,3 @@ def test_the_counts_add_up_whatever_came(outcomes: list[Outcome]) -> None:
     assert summary.failed == sum(failure.count for failure in summary.failures.values())
     document = summary.to_dict()
     assert orjson.loads(orjson.dumps(document)) == document
-
-
-@settings(deadline=None)
-@given(first=RUNS, second=RUNS, retried=st.lists(st.sampled_from([429, 500]), max_size=5))
-def test_merging_two_summaries_equals_adding_everything_to_one(
-    first: list[Outcome], second: list[Outcome], retried: list[int]
-) -> None:
-    merged, other, whole = summed(*first), summed(*second), summed(*first, *second)
-    other.duplicates = whole.duplicates = 3
-    for code in retried:
-        attempt = Attempt(1, "r", "c", sent=1, elapsed_ms=2.0, reply=Reply(Verdict.FAULT, code, code))
-        for summary in (other, whole):
-            summary.add_retried(attempt)
-            summary.add_event("hold" if code == 429 else "token_refreshed")
-    before = other.to_dict()
-    merged.merge(other)
-    assert merged.to_dict() == whole.to_dict()
-    merged.add(failed("busy"))
-    assert other.to_dict() == before
-
-
-def test_merging_keeps_the_bound_on_reasons_and_loses_no_failure() -> None:
-    merged = summed(*(failed(letters(row)) for row in range(40)))
-    for start in (40, 1000, 2000):
-        merged.merge(summed(*(failed(letters(row)) for row in range(start, start + 100))))
-    assert len(merged.failures) <= REASON_LIMIT + 1
-    assert merged.failed == sum(failure.count for failure in merged.failures.values()) == 340

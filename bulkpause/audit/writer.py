@@ -94,13 +94,16 @@ class AuditLog:
             self._has_told = True
             raise AuditError(self._failure)
 
-    def write(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Queue one line; it is durable after the next `durable`, or soon by itself."""
+    def write(self, event: str, fields: Mapping[str, Any]) -> int:
+        """Queue one line and return its `seq`; it is durable after the next `durable`, or soon by itself."""
         self._queue(self._line(event, fields))
+        return self._seq
 
-    def seal(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Queue a closing line, which says how many lines there are and vouches for itself."""
-        self._queue(seal(self._line(event, {**fields, "lines": self._seq + 1})))
+    def seal(self, event: str, fields: Mapping[str, Any]) -> tuple[int, str]:
+        """Queue a closing line, which vouches for itself; returns what it says: how many lines, and the head."""
+        line = self._line(event, {**fields, "lines": self._seq + 1})
+        self._queue(seal(line))
+        return self._seq, digest(line[:-1])
 
     def _line(self, event: str, fields: Mapping[str, Any]) -> bytes:
         self.check()

@@ -18,11 +18,13 @@ from bulkpause.errors import (
 
 if TYPE_CHECKING:
     from bulkpause.models import Verdict
-    from bulkpause.rundir import RunReport
+    from bulkpause.runreport import RunReport
+    from bulkpause.verify import Verification
 
 OK: Final = 0
 NOT_ALL: Final = 1
 USAGE: Final = 2
+MISMATCH: Final = 5
 UNKNOWN: Final = 6
 BAD_SOURCE: Final = 65
 UNREACHABLE: Final = 69
@@ -39,6 +41,7 @@ TABLE: Final = """\
   0   every report succeeded or was unchanged, or there was nothing to do
   1   finished, some reports did not succeed
   2   the command line is wrong
+  5   verification mismatch: the service contradicts what the run or its audit log says
   6   some outcomes are unknown: the report may have changed
   65  the source of ids is unusable
   69  the service cannot be reached, or its list not be read
@@ -62,8 +65,9 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
 
 
 def of_report(report: RunReport) -> int:
-    """What stopped the run wins, then outcomes in doubt, then failures."""
+    """What stopped the run wins, then what the service contradicts, then outcomes in doubt, then failures."""
     from bulkpause.models import HaltReason, Status  # noqa: PLC0415 - keep --help quick
+    from bulkpause.verify import MISMATCHES, Finding  # noqa: PLC0415
 
     if report.audit_error is not None:
         return AUDIT_FAILED
@@ -79,9 +83,21 @@ def of_report(report: RunReport) -> int:
                 return BAD_SOURCE
     if report.stop_signal is not None:
         return SIGNALLED + report.stop_signal
-    if report.summary.by_status[Status.UNKNOWN]:
+    summary = report.summary
+    if any(summary.findings.get(finding) for finding in MISMATCHES):
+        return MISMATCH
+    if summary.by_status[Status.UNKNOWN] or (summary.verified is not None and summary.verified[Finding.UNREADABLE]):
         return UNKNOWN
-    return OK if report.summary.is_good else NOT_ALL
+    return OK if summary.is_good else NOT_ALL
+
+
+def of_verification(found: Verification) -> int:
+    """What the service contradicts, or why it could not be asked."""
+    if found.error is not None:
+        return of_verdict(found.verdict)
+    if found.is_mismatch:
+        return MISMATCH
+    return UNKNOWN if found.is_in_doubt else OK
 
 
 def of_verdict(verdict: Verdict) -> int:

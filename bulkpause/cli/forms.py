@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from bulkpause.failed import _harmless as harmless
+from bulkpause.extracts import harmless
 from bulkpause.logs import printable
 from bulkpause.models import Report
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bulkpause.cli import exits, streams
+from bulkpause.cli.conduct import check_options, prepared
 from bulkpause.cli.options import Verb, config_options, load_settings, target_options
 from bulkpause.cli.redaction import redactor_for
-from bulkpause.cli.sandboxed import in_sandbox
 from bulkpause.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,13 +86,10 @@ def list_reports(**options: Any) -> int:
     """List the reports of the tenant that the identity may see; stdout carries the list and nothing else."""
     import asyncio  # noqa: PLC0415 - keep --help quick
 
-    if options["sandbox"] and (options["base_url"] or options["ca_file"]):
-        raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
+    check_options(options)
     settings = load_settings(options).settings
     with ExitStack() as scope:
-        if options["sandbox"]:
-            settings = in_sandbox(settings, scope)
-        settings.auth.decide_flow()
+        settings = prepared(settings, options, scope)
         listing, owners = asyncio.run(_read(settings, options))
     if listing.error is not None:
         streams.say(f"bulkpause: {redactor_for(settings).text(listing.error)}. {_advice(listing)}")

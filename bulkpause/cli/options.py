@@ -98,53 +98,67 @@ target_options = _section(
 
 _SECONDS = click.FloatRange(0, min_open=True)
 
-_RUN_OPTIONS = (
-    _section(
-        "Source",
-        _option(
-            "--format",
-            "form",
-            type=click.Choice(["csv", "lines", "jsonl"]),
-            metavar="FORMAT",
-            help="csv, lines or jsonl; else by its first line.",
-        ),
-        _option("--column", metavar="NAME", help="The CSV column or JSON key that holds the report id."),
-        _option("--strict", is_flag=True, help="Send nothing if a single row is invalid."),
+_SOURCE = _section(
+    "Source",
+    _option(
+        "--format",
+        "form",
+        type=click.Choice(["csv", "lines", "jsonl"]),
+        metavar="FORMAT",
+        help="csv, lines or jsonl; else by its first line.",
     ),
-    _section(
-        "Safety",
-        _option("-n", "--dry-run", is_flag=True, help="Check the source and show the plan; no token, no request."),
-        _option("--sandbox", is_flag=True, help="Use an emulated Partner Center; nothing real is touched."),
-        _option("--yes", is_flag=True, help="Do not ask before a large run."),
-        _option("--no-input", is_flag=True, help="Refuse, instead of asking on the terminal."),
-    ),
-    _section(
-        "Pace",
-        _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min; retries count.  [5/s]"),
-        _option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [8]"),
-        _option("--max-tries", type=click.IntRange(1), metavar="N", help="Attempts per report.  [6]"),
-        _option("--timeout", type=_SECONDS, metavar="SECONDS", help="For one attempt.  [30]"),
-        _option("--deadline", type=_SECONDS, metavar="SECONDS", help="For one report with its retries.  [900]"),
-    ),
-    _section(
-        "Record and output",
-        _option("--runs-dir", type=_FOLDER, help="Where run directories are made."),
-        _option("--audit", type=_FILE, help="Put the audit log here, not into the run directory."),
-        _option("--json", "as_json", is_flag=True, help="Print the summary as one JSON document."),
-        _option(
-            "--progress",
-            type=click.Choice(["auto", "plain", "none"]),
-            metavar="STYLE",
-            help="auto, plain or none.  [auto]",
-        ),
-        _option("-q", "--quiet", is_flag=True, help="No progress, and only errors in the log."),
-        _option("-v", "--verbose", count=True, help="Log failed attempts (-v) or everything (-vv)."),
-        _option(
-            "--log-format", type=click.Choice(["console", "json"]), metavar="FORM", help="console or json.  [console]"
-        ),
+    _option("--column", metavar="NAME", help="The CSV column or JSON key that holds the report id."),
+    _option("--strict", is_flag=True, help="Send nothing if a single row is invalid."),
+)
+_SAFETY = _section(
+    "Safety",
+    _option("-n", "--dry-run", is_flag=True, help="Check everything and show the plan; no token, no request."),
+    _option("--sandbox", is_flag=True, help="Use an emulated Partner Center; nothing real is touched."),
+    _option("--yes", is_flag=True, help="Do not ask before a large run."),
+    _option("--no-input", is_flag=True, help="Refuse, instead of asking on the terminal."),
+)
+_READING = _section(
+    "Reading the tenant",
+    _option("--no-snapshot", is_flag=True, help="Do not read the tenant's reports first."),
+    _option("--verify", is_flag=True, default=None, help="Read the reports back at the end; 5 if they are otherwise."),
+)
+_FORCE = _section(
+    "Reading the tenant",
+    _option("--force", is_flag=True, help="Send reports their request that are in the wanted state already."),
+)
+_PACE = _section(
+    "Pace",
+    _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min; retries count.  [5/s]"),
+    _option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [8]"),
+    _option("--max-tries", type=click.IntRange(1), metavar="N", help="Attempts per report.  [6]"),
+    _option("--timeout", type=_SECONDS, metavar="SECONDS", help="For one attempt.  [30]"),
+    _option("--deadline", type=_SECONDS, metavar="SECONDS", help="For one report with its retries.  [900]"),
+)
+_AUDIT = _section(
+    "Record and output",
+    _option("--audit", type=_FILE, help="Put the audit log here, not into the run directory."),
+)
+runs_dir_option = _section(
+    "Record and output", _option("--runs-dir", type=_FOLDER, help="Where run directories are made.")
+)
+json_option = _section(
+    "Record and output", _option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
+)
+log_options = _section(
+    "Record and output",
+    _option("-q", "--quiet", is_flag=True, help="No progress, and only errors in the log."),
+    _option("-v", "--verbose", count=True, help="Log failed attempts (-v) or everything (-vv)."),
+    _option("--log-format", type=click.Choice(["console", "json"]), metavar="FORM", help="console or json.  [console]"),
+)
+_PROGRESS = _section(
+    "Record and output",
+    _option(
+        "--progress",
+        type=click.Choice(["auto", "plain", "none"]),
+        metavar="STYLE",
+        help="auto, plain or none.  [auto]",
     ),
 )
-
 
 _REPEATED: Final = {
     "base_url": "--base-url",
@@ -160,11 +174,34 @@ _REPEATED: Final = {
 }
 
 
-def run_options(function: Function) -> Function:
-    """What a run is told."""
-    for section in reversed(_RUN_OPTIONS):
-        function = section(function)
-    return function
+def _all(*sections: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
+        for section in reversed(sections):
+            function = section(function)
+        return function
+
+    return decorate
+
+
+_OUTPUT = (json_option, _PROGRESS, log_options, target_options, config_options)
+run_options = _all(_SOURCE, _SAFETY, _READING, _FORCE, _PACE, runs_dir_option, _AUDIT, *_OUTPUT)
+"""What a run over a source is told."""
+continue_options = _all(_SAFETY, _READING, _FORCE, _PACE, runs_dir_option, *_OUTPUT)
+"""What a run is told that goes on with another's directory."""
+undo_options = _all(_SAFETY, _READING, _PACE, runs_dir_option, _AUDIT, *_OUTPUT)
+"""What a run is told that undoes another."""
+
+
+verify_options = _all(
+    _section("Safety", _option("--sandbox", is_flag=True, help="The run was about the embedded sandbox.")),
+    _section("Pace", _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min.  [5/s]")),
+    runs_dir_option,
+    json_option,
+    log_options,
+    target_options,
+    config_options,
+)
+"""What a look at the reports of a run is told."""
 
 
 def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -191,6 +228,8 @@ def load_settings(options: dict[str, Any]) -> Loaded:
             "run.rate": options.get("rate"),
             "run.concurrency": options.get("concurrency"),
             "run.runs_dir": options.get("runs_dir"),
+            "run.snapshot": False if options.get("no_snapshot") else None,
+            "run.verify": options.get("verify"),
             "run.progress": "none" if options.get("quiet") else options.get("progress"),
             "retry.max_tries": options.get("max_tries"),
             "retry.deadline_s": options.get("deadline"),

@@ -9,6 +9,9 @@ from bulkpause.cli import exits
 VERBS: Final = {
     "pause": ("bulkpause.cli.operate:pause", "Pause the reports of a CSV file, a list, JSON Lines or stdin."),
     "resume": ("bulkpause.cli.operate:resume", "Resume the reports of such a source."),
+    "continue": ("bulkpause.cli.past:continue_", "Finish an interrupted run from its directory."),
+    "undo": ("bulkpause.cli.past:undo", "Reverse what a run changed, and only that."),
+    "verify": ("bulkpause.cli.verifying:verify", "Read the reports of a run back and compare."),
     "list": ("bulkpause.cli.listing:list_reports", "List the tenant's reports, as a table, CSV or JSON Lines."),
     "sandbox": ("bulkpause.cli.sandbox:sandbox", "Serve an emulated Partner Center on this machine."),
     "config": ("bulkpause.cli.config:config", "Show the effective configuration and where it came from."),

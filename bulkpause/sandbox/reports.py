@@ -71,6 +71,11 @@ class Reports:
             report = self._reports[report_id] = Report(report_id, len(self._reports))
         return report
 
+    def begin(self, report_id: ReportId, *, report_status: str, modified_time: str | None) -> None:
+        """Let the report be so from the beginning, if the tenant has it or may adopt it."""
+        if (report := self.find(report_id)) is not None:
+            self._reports[report_id] = replace(report, report_status=report_status, modified_time=modified_time)
+
     def put(self, report: Report, *, now_s: float) -> None:
         """Keep the report's new state, and for late lists the one it replaces."""
         if self._lag_s:

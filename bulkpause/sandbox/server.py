@@ -84,6 +84,8 @@ class Sandbox:
             adopt=settings.adopt,
             lag_s=settings.read_lag_s,
         )
+        for report_id, (report_status, modified_time) in settings.changed.items():
+            self._reports.begin(report_id, report_status=report_status, modified_time=modified_time)
         self._tokens = Tokens(seed=settings.seed, lifetime_s=settings.token_lifetime_s)
         self.tenant_id = self._tokens.tenant_id
         self.client_id = self._tokens.client_id

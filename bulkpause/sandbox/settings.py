@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
+from bulkpause.models import ReportId
 from bulkpause.sandbox.bodies import Casing
 from bulkpause.sandbox.demo import DEMO_REPORTS, DEMO_SEED, demo_faults
 from bulkpause.sandbox.faults import Fault
@@ -20,6 +22,8 @@ class SandboxSettings:
     seed: int = 0
     paused_percent: float = 0.0
     inactive_percent: float = 0.0
+    changed: Mapping[ReportId, tuple[str, str | None]] = field(default_factory=dict)
+    """Reports that begin otherwise than the seed has them: report_status and modified time."""
     adopt: bool = False
     """An unknown report id is taken for an Active report instead of answered 404."""
     latency: Latency = NO_LATENCY

@@ -16,6 +16,7 @@ from bulkpause.settings.tree import (
     Run,
     Settings,
     setting_values,
+    settings_digest,
 )
 from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret
 
@@ -43,4 +44,5 @@ __all__ = [
     "describe",
     "load",
     "setting_values",
+    "settings_digest",
 ]

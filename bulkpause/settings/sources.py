@@ -24,6 +24,8 @@ FLAGS = {
     "run.rate": "--rate",
     "run.concurrency": "--concurrency",
     "run.runs_dir": "--runs-dir",
+    "run.snapshot": "--no-snapshot",
+    "run.verify": "--verify",
     "run.progress": "--progress",
     "retry.max_tries": "--max-tries",
     "retry.deadline_s": "--deadline",

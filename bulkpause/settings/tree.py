@@ -1,5 +1,6 @@
 """The settings tree: every setting, its default and its limits, defined here and nowhere else."""
 
+import hashlib
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -117,6 +118,8 @@ class Run:
     runs_dir: Path | None = None
     confirm_above: int = 50
     drain_timeout_s: float = 30.0
+    snapshot: bool = True
+    verify: bool = False
     progress: Progress = "auto"
 
     def __post_init__(self) -> None:
@@ -193,3 +196,9 @@ def setting_values(settings: Settings) -> dict[str, object]:
     return {
         f"{name}.{field.name}": getattr(section, field.name) for name, section in sections for field in fields(section)
     }
+
+
+def settings_digest(settings: Settings) -> str:
+    """SHA-256 over every setting with secrets masked: two runs with the same digest were told the same."""
+    text = "\n".join(f"{key}={value}" for key, value in setting_values(settings).items())
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()

@@ -1,0 +1,87 @@
+"""What every verb that runs something does alike: ask first, carry the work out, show what came of it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from bulkpause.cli import confirm, exits, streams
+from bulkpause.cli.redaction import redactor_for
+from bulkpause.cli.sandboxed import in_sandbox
+from bulkpause.errors import BulkpauseError, UsageError
+
+if TYPE_CHECKING:
+    import random
+
+    from bulkpause.clock import Clock
+    from bulkpause.run import Console
+    from bulkpause.rundir import Run
+    from bulkpause.runs import PastRun
+    from bulkpause.settings import Settings
+    from bulkpause.work import Work
+
+
+async def conduct(
+    run: Run, settings: Settings, work: Work, options: dict[str, Any], *, clock: Clock, rng: random.Random
+) -> int:
+    """Carry the work out and show what came of it; the exit code. The caller holds the ledger's lock."""
+    from bulkpause.run import execute  # noqa: PLC0415 - aiohttp takes its time
+
+    force = bool(options.get("force"))
+    try:
+        report = await execute(run, settings, work, console(settings), clock=clock, rng=rng, force=force)
+    except Exception as error:
+        if not isinstance(error, BulkpauseError):
+            streams.say(f"bulkpause: broken off; what was done until then is in {run.audit_file}.")
+        raise
+    from bulkpause.cli import render  # noqa: PLC0415 - when the work is done
+
+    render.show_report(report, as_json=options["as_json"])
+    return exits.of_report(report)
+
+
+def agreed(question: str, count: int | None, settings: Settings, options: dict[str, Any]) -> bool:
+    """Whether the operator wants this run over `count` reports (None: not known yet).
+
+    Without a terminal, or for the sandbox, nothing is asked. Raises UsageError where --no-input forbids the question.
+    """
+    if options["yes"] or options["sandbox"] or not confirm.is_wanted(count, above=settings.run.confirm_above):
+        return True
+    if not options["no_input"]:
+        return confirm.ask(question) is not False
+    if confirm.is_attended():
+        raise UsageError(f"{question} Nothing was sent: --no-input forbids to ask. Add --yes to go ahead.")
+    return True
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Raise UsageError for options that contradict each other."""
+    if options["sandbox"] and (options["base_url"] or options["ca_file"]):
+        raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
+
+
+def prepared(
+    settings: Settings, options: dict[str, Any], scope: ExitStack, *, remembering: PastRun | None = None
+) -> Settings:
+    """The settings under which requests will leave: those of the sandbox if that is wanted. Raises ConfigError.
+
+    The sandbox remembers what a run before has done to its reports: it is a new one each time.
+    """
+    if options["sandbox"]:
+        settings = in_sandbox(settings, scope, remembering=remembering)
+    settings.auth.decide_flow()
+    return settings
+
+
+def console(settings: Settings) -> Console:
+    """How a run speaks to the operator of this process."""
+    from bulkpause.logs import LazyLog  # noqa: PLC0415
+    from bulkpause.run import Console  # noqa: PLC0415
+
+    style = settings.run.progress
+    return Console(
+        progress=("bar" if streams.is_terminal(sys.stderr) else "plain") if style == "auto" else style,
+        log=LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor_for(settings)),
+        say=streams.say,
+    )

@@ -1,0 +1,195 @@
+"""`bulkpause continue` and `bulkpause undo`: runs that begin with a run that was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulkpause.cli import exits, streams
+from bulkpause.cli.conduct import agreed, check_options, conduct, prepared
+from bulkpause.cli.options import Verb, continue_options, flags_to_repeat, load_settings, undo_options
+from bulkpause.errors import AuditCreateError, UsageError
+from bulkpause.models import Status
+
+if TYPE_CHECKING:
+    from bulkpause.rundir import Run
+    from bulkpause.runs import PastRun
+    from bulkpause.settings import Settings
+    from bulkpause.work import Work
+
+
+class Statuses(click.ParamType[Any]):
+    """Some of the statuses that a continuation tries again only on request, in a list with commas."""
+
+    name = "statuses"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A set of Status."""
+        from bulkpause.replay import FAILED  # noqa: PLC0415 - keep --help quick
+
+        words = [word.strip().lower() for word in value.split(",")]
+        known = {status.value: status for status in FAILED}
+        if unknown := [word for word in words if word not in known]:
+            self.fail(f"{unknown[0]!r} is none of {', '.join(sorted(known))}", param, ctx)
+        return frozenset(known[word] for word in words)
+
+
+@click.command(
+    name="continue",
+    cls=Verb,
+    examples=[
+        "bulkpause continue last",
+        "bulkpause continue last --failed",
+        "bulkpause continue 20261124-2200 --status exhausted,denied",
+    ],
+)
+@click.argument("run")
+@click.option("--failed", is_flag=True, help="Try those again as well that failed for good.")
+@click.option("--status", "statuses", type=Statuses(), metavar="LIST", help="Of these, only those that ended so.")
+@continue_options
+def continue_(run: str, **options: Any) -> int:
+    """Finish RUN from its directory alone: what was never sent, is in doubt, or was cut short; never what succeeded.
+
+    RUN is a run id, the start of one, a run directory, or last.
+    """
+    check_options(options)
+    settings = load_settings(options).settings
+    with ExitStack() as scope:
+        past = scope.enter_context(opened(run, settings))
+        if not options["dry_run"]:
+            settings = prepared(settings, options, scope, remembering=past)
+        return _continue(past, settings, options)
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        "bulkpause undo last --dry-run",
+        "bulkpause undo last",
+        "bulkpause undo ./runs/20261124-220412-0a1b2c --yes",
+    ],
+)
+@click.argument("run")
+@click.option("--by-status", is_flag=True, help="Judge by a report's status alone, not by when it was last changed.")
+@undo_options
+def undo(run: str, **options: Any) -> int:
+    """Reverse what RUN changed, and nothing else: not what was so before, nor what somebody else has changed since.
+
+    RUN is a run id, the start of one, a run directory, or last.
+    """
+    check_options(options)
+    settings = load_settings(options).settings
+    with ExitStack() as scope:
+        past = scope.enter_context(opened(run, settings))
+        if not options["dry_run"]:
+            settings = prepared(settings, options, scope, remembering=past)
+        return _undo(past, settings, options)
+
+
+@contextmanager
+def opened(spec: str, settings: Settings) -> Iterator[PastRun]:
+    """The run that `spec` names, read from its ledger, while nobody else can write that.
+
+    Raises AuditCreateError if the run is alive, UsageError or SourceError if it cannot be found or read.
+    """
+    from bulkpause.clock import SystemClock  # noqa: PLC0415 - keep --help quick
+    from bulkpause.lock import LedgerLock, owner_of  # noqa: PLC0415
+    from bulkpause.runs import find_run, read_run  # noqa: PLC0415
+
+    folder = find_run(spec, settings.run.runs_path)
+    if (owner := owner_of(folder.audit_file)) is not None:
+        raise AuditCreateError(f"run {folder.run_id} is alive: {owner} writes its audit log. Wait for it, or stop it.")
+    with LedgerLock(folder.audit_file, now=SystemClock().now()):
+        yield read_run(folder)
+
+
+def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
+    import asyncio  # noqa: PLC0415
+
+    from bulkpause.cli import plans, render  # noqa: PLC0415
+    from bulkpause.continuing import check_same, continuation, count_left  # noqa: PLC0415
+    from bulkpause.replay import FAILED  # noqa: PLC0415
+    from bulkpause.runs import report_of  # noqa: PLC0415
+    from bulkpause.settings import settings_digest  # noqa: PLC0415
+
+    check_same(past.run, settings, is_sandbox=options["sandbox"])
+    failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
+    left = count_left(past.run.manifest_file, past.replay, failed)
+    if options["dry_run"]:
+        plans.show_continuation(past, left, settings, as_json=options["as_json"])
+        return exits.OK
+    if not left.read and past.replay.has_ended:
+        streams.say(f"bulkpause: nothing is left to do in run {past.run.run_id}.")
+        report = report_of(past)
+        render.show_report(report, as_json=options["as_json"])
+        return exits.of_report(report)
+    run = replace(past.run, rate_per_s=settings.run.rate.per_s, flags=flags_to_repeat(options))
+    if not agreed(plans.question(run, settings, left), left.accepted, settings, options):
+        streams.say("Nothing was sent.")
+        return exits.NOT_ALL
+    work = continuation(
+        run, past.replay, past.tail, left=left, failed=failed, settings_sha256=settings_digest(settings)
+    )
+    return asyncio.run(_conduct(run, settings, work, options))
+
+
+def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
+    import asyncio  # noqa: PLC0415
+    import random  # noqa: PLC0415
+
+    from bulkpause.cli import plans  # noqa: PLC0415
+    from bulkpause.clock import SystemClock  # noqa: PLC0415
+    from bulkpause.continuing import check_same  # noqa: PLC0415
+    from bulkpause.lock import LedgerLock  # noqa: PLC0415
+    from bulkpause.rundir import discard, new_run  # noqa: PLC0415
+    from bulkpause.runs import outcomes_of  # noqa: PLC0415
+    from bulkpause.settings import settings_digest  # noqa: PLC0415
+    from bulkpause.undoing import undoing  # noqa: PLC0415
+
+    check_same(past.run, settings, is_sandbox=options["sandbox"])
+    counts = past.replay.summary.by_status
+    most = counts[Status.SUCCEEDED] + counts[Status.UNKNOWN] + len(past.replay.unfinished)
+    if options["dry_run"] or not most:
+        plans.show_undo(past, most, settings, as_json=options["as_json"])
+        return exits.OK
+    clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
+    run = new_run(
+        past.run.operation.reverse,
+        settings,
+        source_name=f"undo of {past.run.run_id}",
+        now=clock.now(),
+        rng=rng,
+        is_sandbox=options["sandbox"],
+        flags=flags_to_repeat(options),
+        undoes=past.run.run_id,
+    )
+    try:
+        is_agreed = agreed(plans.undo_question(run, past, most, settings), most, settings, options)
+        if not is_agreed:
+            streams.say("Nothing was sent.")
+            discard(run)
+            return exits.NOT_ALL
+        work = undoing(
+            run,
+            lambda: outcomes_of(past),
+            by_status=options["by_status"],
+            settings_sha256=settings_digest(settings),
+        )
+        with LedgerLock(run.audit_file, now=clock.now()):
+            return asyncio.run(_conduct(run, settings, work, options))
+    except (AuditCreateError, UsageError, KeyboardInterrupt):
+        discard(run)
+        raise
+
+
+async def _conduct(run: Run, settings: Settings, work: Work, options: dict[str, Any]) -> int:
+    import random  # noqa: PLC0415
+
+    from bulkpause.clock import SystemClock  # noqa: PLC0415
+
+    rng = random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
+    return await conduct(run, settings, work, options, clock=SystemClock(), rng=rng)

@@ -1,0 +1,57 @@
+"""How every row has ended so far, at eight bytes a row. Pure."""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple
+
+from bulkpause.models import Status
+
+FailureKey = tuple[Status, int | None, str]
+"""Status, StatusCode and reason without what varies: outcomes alike in these are one group."""
+
+
+class End(NamedTuple):
+    """How a row ended, as far as the totals go."""
+
+    status: Status
+    code: str
+    failure: FailureKey | None = None
+    """Its key in `failures`."""
+    example: str | None = None
+    """Its text there, if it is one of the examples."""
+    interrupted: bool = False
+    was_unlisted: bool = False
+
+
+class Ends:
+    """The latest end of every row, and the ledger line that says so. Rows are the lines of the source, from 1."""
+
+    __slots__ = ("_kind_of_row", "_kinds", "_numbers", "_seq_of_row")
+
+    def __init__(self) -> None:
+        self._kinds: list[End | None] = [None]
+        self._numbers: dict[End, int] = {}
+        self._kind_of_row = array("I")
+        self._seq_of_row = array("I")
+
+    def get(self, row: int) -> End | None:
+        """How the row has ended; None if it has not."""
+        return self._kinds[self._kind_of_row[row]] if row < len(self._kind_of_row) else None
+
+    def seq(self, row: int) -> int:
+        """The `seq` of the line that holds the latest outcome of the row, 0 if there is none."""
+        return self._seq_of_row[row] if row < len(self._seq_of_row) else 0
+
+    def put(self, row: int, end: End, *, seq: int) -> None:
+        """The row has ended so."""
+        number = self._numbers.get(end)
+        if number is None:
+            number = self._numbers[end] = len(self._kinds)
+            self._kinds.append(end)
+        missing = row + 1 - len(self._kind_of_row)
+        if missing > 0:
+            for column in (self._kind_of_row, self._seq_of_row):
+                column.frombytes(bytes(column.itemsize * max(missing, len(column) // 8)))
+        self._kind_of_row[row] = number
+        self._seq_of_row[row] = seq

@@ -1,0 +1,145 @@
+"""What came of a run: its counts, what stopped it if something did, and what to type next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from bulkpause.errors import AuditError
+from bulkpause.models import Halt, Status
+from bulkpause.replay import FAILED, OWED
+from bulkpause.rundir import Run
+from bulkpause.summary import RunSummary
+
+SUMMARY_SCHEMA: Final = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class RunReport:
+    """What came of a run: its counts, and what stopped it if something did."""
+
+    run: Run
+    started_at: datetime
+    finished_at: datetime
+    wall_s: float
+    summary: RunSummary
+    halt: Halt | None = None
+    stop_signal: int | None = None
+    audit_error: AuditError | None = None
+    crash: str | None = "not ended"
+    """What broke the run off, if it was neither a signal nor a halt nor the ledger; None once it has ended."""
+    was_killed: bool = False
+    """Whether the ledger has no last line: the process was killed, or the machine went down."""
+    source_has_ended: bool = False
+    """Whether all that the source held is pinned, so that nothing of it is left unread."""
+    failed_file: Path | None = None
+    """`failed.csv`, if some reports are left to do again."""
+    audit_lines: int | None = None
+    audit_head: str | None = None
+    """What the last line of the ledger vouches for: their number and their digest. None if there is no such line."""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """`finished`, `interrupted` by a signal or kill, `halted` by itself, `broken` by a failed write or a crash."""
+        if self.was_killed:
+            return "interrupted"
+        if self.audit_error is not None or self.crash is not None:
+            return "broken"
+        if self.halt is not None:
+            return "halted"
+        return "finished" if self.stop_signal is None else "interrupted"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `summary.json` and `--json`. Additive changes only."""
+        run = self.run
+        document = {
+            "schema": SUMMARY_SCHEMA,
+            "run_id": run.run_id,
+            "operation": run.operation.value,
+            "state": self.state,
+            "stopped_by": self._stopped_by(),
+            "target": run.target,
+            "tenant_id": run.tenant_id,
+            "sandbox": run.is_sandbox,
+            "source": run.source_name,
+            "undoes": run.undoes,
+            "directory": str(run.directory),
+            "audit_log": str(run.audit_file),
+            "audit_lines": self.audit_lines,
+            "audit_head": self.audit_head,
+            "source_has_ended": self.source_has_ended,
+            "failed_csv": None if self.failed_file is None else str(self.failed_file),
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "wall_s": round(self.wall_s, 3),
+            "rate_limit_per_s": run.rate_per_s,
+            "achieved_per_s": round(self.summary.sent / self.wall_s, 3) if self.wall_s > 0 else None,
+            "next": self.next_command,
+            "undo": self.undo_command,
+            **self.summary.to_dict(),
+        }
+        return {key: _encodable(value) for key, value in document.items()}
+
+    @property
+    def next_command(self) -> str | None:
+        """What to type to do the rest: all that is not known to be in the wanted state; None if nothing is left."""
+        counts = self.summary.by_status
+        has_failed = any(counts[status] for status in FAILED)
+        has_more = self.was_killed or self.audit_error is not None or any(counts[status] for status in OWED)
+        if not (has_failed or has_more):
+            return None
+        return self._command("continue", *(["--failed"] if has_failed else []))
+
+    @property
+    def undo_command(self) -> str | None:
+        """What to type to reverse what this run changed, and only that; None if it changed nothing."""
+        counts = self.summary.by_status
+        return self._command("undo") if counts[Status.SUCCEEDED] or counts[Status.UNKNOWN] else None
+
+    def _command(self, verb: str, *options: str) -> str:
+        return " ".join(["bulkpause", verb, _quoted(self.run.directory), *options, *map(_quoted, self.run.flags)])
+
+    def _stopped_by(self) -> dict[str, Any] | None:
+        if self.was_killed:
+            return {"reason": "killed", "message": "the audit log has no last line"}
+        if self.audit_error is not None:
+            return {"reason": "audit_log", "message": _encodable(str(self.audit_error))}
+        if self.crash is not None:
+            return {"reason": "error", "message": _encodable(self.crash)}
+        if self.halt is not None:
+            return {"reason": self.halt.reason.value, "message": self.halt.message}
+        if self.stop_signal is not None:
+            return {"reason": "signal", "message": signal.Signals(self.stop_signal).name}
+        return None
+
+
+def write_summary(report: RunReport) -> None:
+    """`summary.json`, whole or not at all; if it cannot be written the report says so."""
+    document = orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+    file = report.run.summary_file
+    draft = file.with_suffix(".tmp")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_bytes(document)
+        draft.replace(file)
+    except OSError as error:
+        report.warnings.append(f"cannot write {file}: {error.strerror}.")
+
+
+def _encodable(value: Any) -> Any:
+    """A path may hold bytes that are no UTF-8, which JSON cannot say."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _quoted(word: Path | str) -> str:
+    if os.name == "nt":
+        return f'"{word}"' if set(str(word)) & set(" &()^;,") else str(word)
+    return shlex.quote(str(word))

@@ -1,0 +1,45 @@
+"""Undoing a run: a run of its own, over what the other one changed and nobody has changed since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from bulkpause.manifest import Manifest
+from bulkpause.models import Notice, Outcome, SourceCounts
+from bulkpause.record import RunRecord
+from bulkpause.rundir import Run
+from bulkpause.snapshot import Snapshot
+from bulkpause.undo import UndoPlan, plan_from_ledger, plan_from_look
+from bulkpause.work import Rows, Work, opening
+
+BATCH: Final = 500
+
+
+def undoing(
+    run: Run, outcomes: Callable[[], Iterable[Outcome]], *, by_status: bool = False, settings_sha256: str
+) -> Work:
+    """A run that reverses what another one's `outcomes` say it changed, as far as a look at the tenant bears it out.
+
+    Without a look it goes by the outcomes alone.
+    """
+    manifest = Manifest(run.manifest_file)
+    undone = run.operation.reverse
+
+    def plan(snapshot: Snapshot | None) -> UndoPlan:
+        if snapshot is None:
+            return plan_from_ledger(outcomes(), operation=undone)
+        return plan_from_look(outcomes(), snapshot.find, operation=undone, by_status=by_status)
+
+    async def rows(snapshot: Snapshot | None, record: RunRecord) -> Rows:
+        planned = await asyncio.to_thread(plan, snapshot)
+        for one in planned.left_alone:
+            record.notice(Notice("left_alone", one.to_dict()))
+        await record.durable()
+        entries = planned.entries
+        batches = (entries[start : start + BATCH] for start in range(0, len(entries), BATCH))
+        manifest.start(batches, counts=lambda: SourceCounts(accepted=len(entries)))
+        return manifest
+
+    return Work(opening=opening(run, settings_sha256=settings_sha256), rows=rows, manifest=manifest)

@@ -1,0 +1,58 @@
+"""Verifying a run that was: its reports read back, and what comes of that written behind the rest of its ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from bulkpause import __version__
+from bulkpause.audit import AuditLog
+from bulkpause.clock import Clock
+from bulkpause.closing import write_extracts
+from bulkpause.continuing import settle_unfinished
+from bulkpause.logs import LazyLog
+from bulkpause.models import Notice
+from bulkpause.readback import verify
+from bulkpause.record import RunRecord
+from bulkpause.runreport import RunReport, write_summary
+from bulkpause.runs import PastRun, outcomes_of, report_of
+from bulkpause.session import connected
+from bulkpause.settings import Settings, settings_digest
+from bulkpause.verify import Verification
+
+
+async def verify_run(
+    past: PastRun, settings: Settings, log: LazyLog, *, clock: Clock, rng: random.Random
+) -> tuple[Verification, RunReport]:
+    """What the service says of the run's outcomes, and what the run comes to with that.
+
+    The caller holds the ledger's lock. Doubts that are settled by it change the outcome in place. Raises AuthError if
+    no token is to be had, AuditError if the ledger cannot be written.
+    """
+    run, replay = past.run, past.replay
+    async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock, tail=past.tail) as audit:
+        record = RunRecord(operation=run.operation, audit=audit, summary=replay.summary, log=log, redactor=log.redactor)
+        record.notice(
+            Notice(
+                "verification_started",
+                {
+                    "cut_bytes": past.tail.cut_bytes,
+                    "foreign_lines": replay.foreign,
+                    "settings_sha256": settings_digest(settings),
+                    "version": __version__,
+                },
+            )
+        )
+        settle_unfinished(replay, record)
+        await record.durable()
+        async with connected(settings, clock=clock, rng=rng, notify=record.notice) as session:
+            found = await verify(session, record, lambda: outcomes_of(past), operation=run.operation)
+        await record.durable()
+        fields = {"counts": found.to_dict()}
+        replay.summary.add_event("verified", fields)
+        report = report_of(past)
+        await asyncio.to_thread(write_extracts, report)
+        report.audit_lines, report.audit_head = audit.seal("verified", fields)
+        await audit.durable()
+    write_summary(report)
+    return found, report
