@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import orjson
 
 from bulkpause.audit import files
-from bulkpause.chain import GENESIS, Tail, digest, seal
+from bulkpause.chain import GENESIS, Closing, Tail, digest, seal
 from bulkpause.clock import Clock
 from bulkpause.errors import AuditCreateError, AuditError
 
@@ -98,9 +98,11 @@ class AuditLog:
         """Queue one line; it is durable after the next `durable`, or soon by itself."""
         self._queue(self._line(event, fields))
 
-    def seal(self, event: str, fields: Mapping[str, Any]) -> None:
+    def seal(self, event: str, fields: Mapping[str, Any]) -> Closing:
         """Queue a closing line, which says how many lines there are and vouches for itself."""
-        self._queue(seal(self._line(event, {**fields, "lines": self._seq + 1})))
+        line, head = seal(self._line(event, {**fields, "lines": self._seq + 1}))
+        self._queue(line)
+        return Closing(self._seq, head)
 
     def _line(self, event: str, fields: Mapping[str, Any]) -> bytes:
         self.check()
