@@ -13,7 +13,7 @@ GENESIS: Final = "0" * 64
 LINE_LIMIT: Final = 1 << 20
 """Bytes of the longest line that can be one of ours."""
 
-CLOSING: Final = frozenset({"run_finished"})
+CLOSING: Final = frozenset({"run_finished", "verified"})
 """The events whose lines are sealed: a ledger that ends in another one has not ended, or lost its end."""
 
 _HEAD: Final = b',"head":"'

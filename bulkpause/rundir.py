@@ -16,7 +16,7 @@ import orjson
 
 from bulkpause.errors import AuditCreateError, AuditError
 from bulkpause.models import Halt, Operation, Status
-from bulkpause.settings import Audit, Settings
+from bulkpause.settings import Settings
 from bulkpause.summary import RunSummary
 
 SUMMARY_SCHEMA: Final = 1
@@ -153,7 +153,7 @@ def new_run(
     run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{rng.getrandbits(4):x}"  # sorts by time
     directory = (settings.run.runs_path / run_id).absolute()  # what is printed must hold in any folder
     if settings.audit.file is not None:
-        settings = replace(settings, audit=Audit(settings.audit.file.absolute()))
+        settings = replace(settings, audit=replace(settings.audit, file=settings.audit.file.absolute()))
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)

@@ -94,9 +94,10 @@ class AuditLog:
             self._has_told = True
             raise AuditError(self._failure)
 
-    def write(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Queue one line; it is durable after the next `durable`, or soon by itself."""
+    def write(self, event: str, fields: Mapping[str, Any]) -> int:
+        """Queue one line and return its `seq`; it is durable after the next `durable`, or soon by itself."""
         self._queue(self._line(event, fields))
+        return self._seq
 
     def seal(self, event: str, fields: Mapping[str, Any]) -> Closing:
         """Queue a closing line, which says how many lines there are and vouches for itself."""

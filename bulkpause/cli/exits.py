@@ -11,6 +11,7 @@ from bulkpause.errors import (
     AuthError,
     BulkpauseError,
     ConfigError,
+    LedgerError,
     SourceError,
     UsageError,
 )
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 OK: Final = 0
 NOT_ALL: Final = 1
 USAGE: Final = 2
+MISMATCH: Final = 5
 UNKNOWN: Final = 6
 BAD_SOURCE: Final = 65
 UNREACHABLE: Final = 69
@@ -37,8 +39,9 @@ TABLE: Final = """\
   0   every report succeeded or was unchanged, or there was nothing to do
   1   finished, some reports did not succeed
   2   the command line is wrong
+  5   verification found what does not fit
   6   some outcomes are unknown: the report may have changed
-  65  the source of ids is unusable
+  65  the source of ids, or the audit log to read, is unusable
   69  the service cannot be reached
   70  internal error
   73  the audit log cannot be created; nothing was sent
@@ -51,6 +54,7 @@ TABLE: Final = """\
 _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
     (UsageError, USAGE),
     (SourceError, BAD_SOURCE),
+    (LedgerError, BAD_SOURCE),
     (AuditCreateError, NO_AUDIT),
     (AuditError, AUDIT_FAILED),
     (AuthError, NOT_AUTHORISED),

@@ -10,6 +10,7 @@ VERBS: Final = {
     "pause": ("bulkpause.cli.operate:pause", "Pause the reports of a CSV file, a list, JSON Lines or stdin."),
     "resume": ("bulkpause.cli.operate:resume", "Resume the reports of such a source."),
     "sandbox": ("bulkpause.cli.sandbox:sandbox", "Serve an emulated Partner Center on this machine."),
+    "audit": ("bulkpause.cli.audit:audit", "Prove that an audit log is as it was written; make signing keys."),
     "config": ("bulkpause.cli.config:config", "Show the effective configuration and where it came from."),
 }
 """Where each verb is, and what it does."""
