@@ -33,6 +33,14 @@ class Tail(NamedTuple):
     """Bytes of a torn last line behind it."""
 
 
+class Closing(NamedTuple):
+    """What a closing line says of the ledger up to it."""
+
+    lines: int
+    """How many there are, itself included."""
+    head: str
+
+
 def digest(line: bytes) -> str:
     """SHA-256, in hex, of a line without its newline."""
     return sha256(line).hexdigest()
@@ -51,10 +59,11 @@ def parse(raw: bytes) -> dict[str, Any] | None:
     return line
 
 
-def seal(line: bytes) -> bytes:
-    """The line with one more field at its end, `head`: the digest of the line before that was added."""
+def seal(line: bytes) -> tuple[bytes, str]:
+    """The line with one more field at its end, and what that says: `head`, the digest of the bytes before it."""
     body = line[:-1]
-    return b'%b%b%b"}' % (body, _HEAD, digest(body).encode())
+    head = digest(body)
+    return b'%b%b%b"}' % (body, _HEAD, head.encode()), head
 
 
 def sealed_head(line: bytes) -> str | None:

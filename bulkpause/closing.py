@@ -7,23 +7,40 @@ from collections.abc import Iterator
 
 from bulkpause import audit as ledger
 from bulkpause.audit import AuditLog
-from bulkpause.errors import AuditError
+from bulkpause.errors import AuditError, ConfigError
 from bulkpause.extracts import write_failed, write_left_alone
 from bulkpause.models import HaltReason, Outcome, Status
 from bulkpause.replay import latest_outcomes
 from bulkpause.runreport import RunReport
+from bulkpause.settings import Settings
+from bulkpause.signing import load_key, write_signature
 
 
-async def close_ledger(audit: AuditLog, report: RunReport) -> None:
-    """The last line, unless the ledger has failed; if it fails now, that is what stopped the run."""
+async def close_ledger(audit: AuditLog, report: RunReport, settings: Settings) -> None:
+    """The last line, and its signature where one is wanted; a ledger that fails now is what stopped the run."""
     try:
         if report.audit_error is None:
             await audit.durable()
             await asyncio.to_thread(write_extracts, report)  # reads it all; a signal must not wait for that
-            report.audit_lines, report.audit_head = audit.seal("run_finished", {"summary": report.to_dict()})
+            report.sealed = audit.seal("run_finished", {"summary": report.to_dict()})
             await audit.durable()
+            await asyncio.to_thread(sign, report, settings)
     except AuditError as error:
         report.audit_error = error
+
+
+def sign(report: RunReport, settings: Settings) -> None:
+    """Sign what the last line vouches for, if the settings name a key; a signature that fails is a warning."""
+    file, closing = settings.audit.signing_key_file, report.sealed
+    if file is None or closing is None:
+        return
+    run = report.run
+    try:
+        key = load_key(file)
+        now = report.finished_at
+        write_signature(key, run.audit_file, run_id=run.run_id, lines=closing.lines, head=closing.head, now=now)
+    except (ConfigError, OSError) as error:
+        report.warnings.append(f"the audit log is not signed: {error}")
 
 
 def write_extracts(report: RunReport) -> None:

@@ -29,6 +29,10 @@ class TokenUnavailableError(AuthError):
         self.retry_after_s = retry_after_s
 
 
+class LedgerError(BulkpauseError):
+    """A ledger that is to be read, or its signature, is not there or cannot be read."""
+
+
 class AuditError(BulkpauseError):
     """The audit log could not be written. Nothing more may be sent."""
 

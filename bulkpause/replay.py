@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from bulkpause.chain import Closing
 from bulkpause.ends import Ends
 from bulkpause.events import Fields, to_attempt, to_outcome
 from bulkpause.models import Attempt, Operation, Outcome, Reply, ReportId, SourceCounts, Status, Verdict
@@ -101,8 +102,8 @@ class Replay:
     parts: list[Part] = field(default_factory=list)
     operations: set[str] = field(default_factory=set)
     """Every operation that a line names: more than one, and it is not the ledger of one run."""
-    sealed: tuple[int, str] | None = None
-    """What the newest closing line vouches for: how many lines, and the head."""
+    sealed: Closing | None = None
+    """What the newest closing line vouches for."""
     lines: int = 0
     foreign: int = 0
     doubtful: dict[int, Outcome] = field(default_factory=dict)
@@ -185,7 +186,7 @@ class Replay:
             case "stop_requested":
                 self.parts[-1].stop_signal = line["signal"]
             case "run_finished":
-                self.sealed = line["lines"], line["head"]
+                self.sealed = Closing(line["lines"], line["head"])
                 self.parts[-1].closing = line
                 self.parts[-1].is_over = True
                 self.summary.duplicates = line["summary"]["duplicates"]
@@ -193,7 +194,7 @@ class Replay:
                 if event == "verification_started":
                     self.parts[-1].is_over = True
                 elif event == "verified" and "head" in line:
-                    self.sealed = line["lines"], line["head"]
+                    self.sealed = Closing(line["lines"], line["head"])
                 self.summary.add_event(event, line)
 
     def needs(self, row: int, *, failed: frozenset[Status] = frozenset()) -> bool:

@@ -129,7 +129,7 @@ async def execute(
                 report.finished_at = clock.now()
                 report.wall_s = work.earlier_wall_s + clock.monotonic_s() - started_s
                 note_unread(report)
-                await close_ledger(audit, report)
+                await close_ledger(audit, report, settings)
                 write_summary(report)
     return report
 

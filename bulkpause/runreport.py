@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from bulkpause.chain import Closing
 from bulkpause.errors import AuditError
 from bulkpause.models import Halt, Status
 from bulkpause.replay import FAILED, OWED
@@ -41,9 +42,8 @@ class RunReport:
     """Whether all that the source held is pinned, so that nothing of it is left unread."""
     failed_file: Path | None = None
     """`failed.csv`, if some reports are left to do again."""
-    audit_lines: int | None = None
-    audit_head: str | None = None
-    """What the last line of the ledger vouches for: their number and their digest. None if there is no such line."""
+    sealed: Closing | None = None
+    """What the last line of the ledger vouches for; None if there is no such line."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -73,8 +73,8 @@ class RunReport:
             "undoes": run.undoes,
             "directory": str(run.directory),
             "audit_log": str(run.audit_file),
-            "audit_lines": self.audit_lines,
-            "audit_head": self.audit_head,
+            "audit_lines": None if self.sealed is None else self.sealed.lines,
+            "audit_head": None if self.sealed is None else self.sealed.head,
             "source_has_ended": self.source_has_ended,
             "failed_csv": None if self.failed_file is None else str(self.failed_file),
             "started_at": self.started_at,

@@ -137,8 +137,7 @@ def report_of(past: PastRun) -> RunReport:
         was_killed=closing is None,
         source_has_ended=replay.source is not None,
         failed_file=past.run.failed_file if past.run.failed_file.exists() else None,
-        audit_lines=None if replay.sealed is None else replay.sealed[0],
-        audit_head=None if replay.sealed is None else replay.sealed[1],
+        sealed=replay.sealed,
     )
 
 

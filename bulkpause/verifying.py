@@ -8,7 +8,7 @@ import random
 from bulkpause import __version__
 from bulkpause.audit import AuditLog
 from bulkpause.clock import Clock
-from bulkpause.closing import write_extracts
+from bulkpause.closing import sign, write_extracts
 from bulkpause.continuing import settle_unfinished
 from bulkpause.logs import LazyLog
 from bulkpause.models import Notice
@@ -52,7 +52,8 @@ async def verify_run(
         replay.summary.add_event("verified", fields)
         report = report_of(past)
         await asyncio.to_thread(write_extracts, report)
-        report.audit_lines, report.audit_head = audit.seal("verified", fields)
+        report.sealed = audit.seal("verified", fields)
         await audit.durable()
+        await asyncio.to_thread(sign, report, settings)
     write_summary(report)
     return found, report

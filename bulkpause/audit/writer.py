@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import orjson
 
 from bulkpause.audit import files
-from bulkpause.chain import GENESIS, Tail, digest, seal
+from bulkpause.chain import GENESIS, Closing, Tail, digest, seal
 from bulkpause.clock import Clock
 from bulkpause.errors import AuditCreateError, AuditError
 
@@ -99,11 +99,11 @@ class AuditLog:
         self._queue(self._line(event, fields))
         return self._seq
 
-    def seal(self, event: str, fields: Mapping[str, Any]) -> tuple[int, str]:
-        """Queue a closing line, which vouches for itself; returns what it says: how many lines, and the head."""
-        line = self._line(event, {**fields, "lines": self._seq + 1})
-        self._queue(seal(line))
-        return self._seq, digest(line[:-1])
+    def seal(self, event: str, fields: Mapping[str, Any]) -> Closing:
+        """Queue a closing line, which says how many lines there are and vouches for itself."""
+        line, head = seal(self._line(event, {**fields, "lines": self._seq + 1}))
+        self._queue(line)
+        return Closing(self._seq, head)
 
     def _line(self, event: str, fields: Mapping[str, Any]) -> bytes:
         self.check()

@@ -71,6 +71,10 @@ def prepared(
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
     settings.auth.decide_flow()
+    if settings.audit.signing_key_file is not None:
+        from bulkpause.signing import load_key  # noqa: PLC0415 - only who signs pays for it
+
+        load_key(settings.audit.signing_key_file)  # a bad one must be found before anything is done
     return settings
 
 

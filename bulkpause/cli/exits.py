@@ -11,6 +11,7 @@ from bulkpause.errors import (
     AuthError,
     BulkpauseError,
     ConfigError,
+    LedgerError,
     SourceError,
     TokenUnavailableError,
     UsageError,
@@ -41,9 +42,9 @@ TABLE: Final = """\
   0   every report succeeded or was unchanged, or there was nothing to do
   1   finished, some reports did not succeed
   2   the command line is wrong
-  5   verification mismatch: the service contradicts what the run or its audit log says
+  5   verification mismatch: the service, or the audit log itself, contradicts what the run says
   6   some outcomes are unknown: the report may have changed
-  65  the source of ids is unusable
+  65  the source of ids, or the audit log to read, is unusable
   69  the service cannot be reached, or its list not be read
   70  internal error
   73  the audit log cannot be created; nothing was sent
@@ -56,6 +57,7 @@ TABLE: Final = """\
 _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
     (UsageError, USAGE),
     (SourceError, BAD_SOURCE),
+    (LedgerError, BAD_SOURCE),
     (AuditCreateError, NO_AUDIT),
     (AuditError, AUDIT_FAILED),
     (TokenUnavailableError, UNREACHABLE),

@@ -14,6 +14,7 @@ VERBS: Final = {
     "verify": ("bulkpause.cli.verifying:verify", "Read the reports of a run back and compare."),
     "list": ("bulkpause.cli.listing:list_reports", "List the tenant's reports, as a table, CSV or JSON Lines."),
     "sandbox": ("bulkpause.cli.sandbox:sandbox", "Serve an emulated Partner Center on this machine."),
+    "audit": ("bulkpause.cli.audit:audit", "Prove that an audit log is as it was written; make signing keys."),
     "config": ("bulkpause.cli.config:config", "Show the effective configuration and where it came from."),
 }
 """Where each verb is, and what it does."""

@@ -161,9 +161,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Where the ledger goes, if not into the run directory."""
+    """Where the ledger goes, if not into the run directory, and who signs it."""
 
     file: Path | None = None
+    signing_key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

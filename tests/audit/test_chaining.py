@@ -35,10 +35,11 @@ async def test_each_line_names_the_digest_of_the_one_before(path: Path) -> None:
 async def test_a_closing_line_counts_the_lines_and_vouches_for_itself(path: Path) -> None:
     async with ledger(path) as log:
         log.write("outcome", {})
-        log.seal("run_finished", {"summary": {"read": 1}})
+        closing = log.seal("run_finished", {"summary": {"read": 1}})
     assert_chained(path)
     last = path.read_bytes().splitlines()[-1]
     assert is_sealed(last)
+    assert closing == (2, orjson.loads(last)["head"])
     assert list(orjson.loads(last).items())[-3:-1] == [("summary", {"read": 1}), ("lines", 2)]
 
 
