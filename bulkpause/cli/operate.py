@@ -63,6 +63,7 @@ def resume(source: str, **options: Any) -> int:
 def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
     import asyncio  # noqa: PLC0415 - keep --help quick
 
+    from bulkpause.open_files import fit_to_open_files  # noqa: PLC0415
     from bulkpause.sources import Format, open_source  # noqa: PLC0415
 
     if options["sandbox"] and (options["base_url"] or options["ca_file"]):
@@ -77,6 +78,7 @@ def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
         if options["sandbox"]:
             settings = _in_sandbox(settings, scope)
         settings.auth.decide_flow()
+        settings = fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
         return asyncio.run(_run(operation, source, settings, options))
 
 
