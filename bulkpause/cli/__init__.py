@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -10,8 +11,12 @@ from bulkpause.cli import exits, streams
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with one of the documented codes."""
-    with streams.dependable_streams():
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+    umask = os.umask(0o077)  # what is made here is for its owner, and neither a loose nor a strict umask changes that
+    try:
+        with streams.dependable_streams():
+            code = _run(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        os.umask(umask)
     sys.exit(code)
 
 

@@ -68,6 +68,8 @@ def prepared(
 
     The sandbox remembers what a run before has done to its reports: it is a new one each time.
     """
+    from bulkpause.open_files import fit_to_open_files  # noqa: PLC0415 - keep --help quick
+
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
     settings.auth.decide_flow()
@@ -75,7 +77,7 @@ def prepared(
         from bulkpause.signing import load_key  # noqa: PLC0415 - only who signs pays for it
 
         load_key(settings.audit.signing_key_file)  # a bad one must be found before anything is done
-    return settings
+    return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
 
 
 def console(settings: Settings) -> Console:

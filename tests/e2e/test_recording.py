@@ -99,9 +99,12 @@ def test_a_second_live_run_on_the_same_ledger_is_refused_and_the_first_goes_on(a
     assert len(operator.sandbox.journal.puts) == 2
 
 
-def test_what_a_run_writes_is_for_its_owner_only(an_operator: MakeOperator) -> None:
+@pytest.mark.parametrize("umask", ["0000", "0777"])
+def test_what_a_run_writes_is_for_its_owner_only(an_operator: MakeOperator, umask: str) -> None:
     operator = an_operator("403@20%")
-    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), script='umask 0; exec "$@"')
+    ran = operator.run(
+        "pause", operator.source(operator.sandbox.report_ids), script=f'umask {umask}; exec "$@"', env=NO_COVERAGE
+    )
     assert ran.directory is not None
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in ran.directory.iterdir()}
     assert {"manifest.csv", "audit.jsonl", "summary.json", "failed.csv"} <= modes.keys()
