@@ -21,6 +21,7 @@ import aiohttp
 from benchmarks.cores import CLIENT_CORE, pin
 from bulkpause.client import warm_up
 from bulkpause.clock import SystemClock
+from bulkpause.lock import LedgerLock
 from bulkpause.logs import LazyLog, Redactor
 from bulkpause.manifest import Manifest
 from bulkpause.models import Operation, Status
@@ -28,6 +29,7 @@ from bulkpause.run import Console, execute
 from bulkpause.rundir import new_run
 from bulkpause.settings import Api, Auth, Rate, Run, Secret, Settings
 from bulkpause.sources import Format, open_source
+from bulkpause.work import fresh
 
 TOKEN: Final = "t" * 1400
 """As long as Entra's."""
@@ -102,7 +104,8 @@ async def _engine(work: Work) -> int:
     manifest = Manifest(run.directory / "manifest.csv")
     with open_source(str(work.ids_file), form=Format.LINES, column=None, stdin=None) as source:
         manifest.start(source, counts=lambda: source.counts)
-        report = await execute(run, manifest, console, clock=clock, rng=rng)
+        with LedgerLock(run.audit_file, now=clock.now()):
+            report = await execute(run, settings, fresh(run, manifest), console, clock=clock, rng=rng)
     return report.summary.by_status[Status.SUCCEEDED]
 
 

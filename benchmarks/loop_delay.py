@@ -30,13 +30,16 @@ from benchmarks.programs import write_ids
 from benchmarks.rounds import Verdict, conclude
 from benchmarks.target import serving
 from bulkpause.clock import SystemClock
+from bulkpause.lock import LedgerLock
 from bulkpause.logs import LazyLog, Redactor
 from bulkpause.manifest import Manifest
 from bulkpause.models import Operation
 from bulkpause.run import Console, execute
-from bulkpause.rundir import RunReport, new_run
+from bulkpause.rundir import new_run
+from bulkpause.runreport import RunReport
 from bulkpause.settings import Api, Auth, Rate, Run, Secret, Settings
 from bulkpause.sources import Format, open_source
+from bulkpause.work import fresh
 
 CONCURRENCY: Final = 64
 IDS: Final = 100_000
@@ -134,7 +137,8 @@ async def run(settings: Settings, ids_file: Path, holds: Holds, *, seconds: int)
             async with asyncio.TaskGroup() as group:
                 ticker = group.create_task(holds.tick())
                 console = Console(progress="plain", log=log, say=lambda _: None)
-                report = await execute(plan, manifest, console, clock=clock, rng=rng)
+                with LedgerLock(plan.audit_file, now=clock.now()):
+                    report = await execute(plan, settings, fresh(plan, manifest), console, clock=clock, rng=rng)
                 ticker.cancel()
     return report
 

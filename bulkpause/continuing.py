@@ -49,7 +49,6 @@ def continuation(
     *,
     left: SourceCounts,
     failed: frozenset[Status] = frozenset(),
-    settings_sha256: str,
 ) -> Work:
     """The rest of `run`, whose ledger `replay` was folded from: never sent, in doubt, cut short, and `failed` ones.
 
@@ -73,7 +72,6 @@ def continuation(
                 "retries": sorted(failed),
                 "cut_bytes": tail.cut_bytes,
                 "foreign_lines": replay.foreign,
-                "settings_sha256": settings_sha256,
             },
         ),
         rows=rows,

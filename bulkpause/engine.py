@@ -140,6 +140,11 @@ class Engine:
         self.stop()
         self._record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
 
+    def halt_without_token(self, error: AuthError) -> None:
+        """Stop because no token is to be had."""
+        is_away = isinstance(error, TokenUnavailableError)
+        self.halt(Halt(HaltReason.UNREACHABLE if is_away else HaltReason.NOT_AUTHORISED, str(error)))
+
     async def _fill_queue(self, feed: Feed) -> None:
         with self._crash_abandons_all():
             try:
@@ -189,8 +194,7 @@ class Engine:
         try:
             await self._attempt_until_ended(job)
         except AuthError as error:
-            is_away = isinstance(error, TokenUnavailableError)
-            self.halt(Halt(HaltReason.UNREACHABLE if is_away else HaltReason.NOT_AUTHORISED, str(error)))
+            self.halt_without_token(error)
         finally:
             seat.job = None
             self._record.outcome(job.outcome())

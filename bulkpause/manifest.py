@@ -43,6 +43,7 @@ class Manifest:
         self._error: Exception | None = None
         self._stop = threading.Event()
         self._changed = asyncio.Event()
+        self._begun = asyncio.Event()
         self._ended = asyncio.Event()
 
     @property
@@ -77,6 +78,11 @@ class Manifest:
         if self._pinning.acquire(blocking=False):  # else the thread is pinning, and sees the flag right after
             self._pinning.release()
             self._end()
+
+    async def begun(self) -> bool:
+        """Wait for the first report id; False if the source ends, or `stop` comes, before one does."""
+        await self._begun.wait()
+        return self._counts.accepted > 0
 
     async def filled(self) -> SourceCounts:
         """Wait until the source has ended, or `stop`, with every row pinned. Raises SourceError or AuditError."""
@@ -160,6 +166,8 @@ class Manifest:
                 self._counts = replace(counts())
                 self._pinned_bytes += len(data)
             self._tell(loop, self._changed.set)
+            if self._counts.accepted and not self._begun.is_set():
+                self._tell(loop, self._begun.set)
             if self._stop.is_set():
                 return
             if self._monotonic_s() - synced_s >= _SYNC_EVERY_S:
@@ -168,6 +176,7 @@ class Manifest:
 
     def _end(self) -> None:
         self._ended.set()
+        self._begun.set()
         self._changed.set()
 
     def _tell(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

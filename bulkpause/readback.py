@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from bulkpause.errors import AuthError
 from bulkpause.models import Notice, Operation, Outcome
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
@@ -23,7 +22,10 @@ SETTLE_S: Final = 2.0
 
 
 async def take_snapshot(session: Session, file: Path, record: RunRecord) -> Snapshot | None:
-    """The tenant's reports before anything is done, kept in `file`; None, loudly, if they cannot be read or kept."""
+    """The tenant's reports before anything is done, kept in `file`; None, loudly, if they cannot be read or kept.
+
+    Raises AuthError if no token is to be had.
+    """
     started_s = session.clock.monotonic_s()
     listing = await _read(session)
     snapshot = await asyncio.to_thread(Snapshot, listing.reports)
@@ -46,8 +48,6 @@ async def _read(session: Session) -> Listing:
             return await session.read_reports()
     except TimeoutError:
         return Listing((), f"the list of reports was not read within {SNAPSHOT_LIMIT_S:g} s", 0, 0)
-    except AuthError as error:
-        return Listing((), str(error), 0, 0)
 
 
 def _keep(snapshot: Snapshot, file: Path) -> str | None:

@@ -28,7 +28,7 @@ from bulkpause.record import RunRecord
 from bulkpause.rundir import Run
 from bulkpause.runreport import RunReport, write_summary
 from bulkpause.session import Session, connected, retry_policy
-from bulkpause.settings import Settings
+from bulkpause.settings import Settings, settings_digest
 from bulkpause.snapshot import Snapshot
 from bulkpause.stopping import StopSignals
 from bulkpause.work import Rows, Work
@@ -97,7 +97,7 @@ async def execute(
     started_s = clock.monotonic_s()
     with StopSignals(say=console.say) as signals:
         async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock, tail=work.tail) as audit:
-            await _open_ledger(audit, work.opening)
+            await _open_ledger(audit, work.opening, settings)
             record = RunRecord(
                 operation=run.operation,
                 audit=audit,
@@ -215,9 +215,15 @@ async def _ready_log(log: LazyLog, clock: Clock) -> None:
 async def _snapshot(parts: _Parts, engine: Engine, session: Session) -> Snapshot | None:
     """The tenant's reports before anything is sent; None, and a warning, if they could not be read."""
     snapshot = None
+    manifest = parts.work.manifest
+    if manifest is not None and parts.run.undoes is None and not await _unless_stopped(engine, manifest.begun()):
+        return None  # nothing is asked of a service that there is nothing to do at
     if parts.settings.run.snapshot:
         file = parts.run.snapshot_file(parts.work.part)
-        snapshot = await _unless_stopped(engine, take_snapshot(session, file, parts.record))
+        try:
+            snapshot = await _unless_stopped(engine, take_snapshot(session, file, parts.record))
+        except AuthError as error:
+            engine.halt_without_token(error)
     if snapshot is None and not engine.stopping:
         if parts.run.undoes is not None:
             parts.report.warnings.append(BLIND_UNDO)
@@ -241,12 +247,15 @@ async def _verify(parts: _Parts, session: Session) -> None:
 
 async def _unless_stopped(engine: Engine, doing: Coroutine[Any, Any, T]) -> T | None:
     """What `doing` comes to; None if the run is stopped meanwhile, which ends it at once."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(doing)
-        stop = group.create_task(engine.stop_requested())
-        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-        for one in (task, stop):
-            one.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(doing)
+            stop = group.create_task(engine.stop_requested())
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            for one in (task, stop):
+                one.cancel()
+    except ExceptionGroup as errors:
+        raise sole_cause(errors) from None
     return None if task.cancelled() else task.result()
 
 
@@ -285,10 +294,10 @@ def engine_settings(run: Run, settings: Settings, *, force: bool = False) -> Eng
     )
 
 
-async def _open_ledger(audit: AuditLog, opening: Notice) -> None:
+async def _open_ledger(audit: AuditLog, opening: Notice, settings: Settings) -> None:
     """The first line, durable before anything else is done; a disk that cannot take it is found here."""
     try:
-        audit.write(opening.event, opening.fields)
+        audit.write(opening.event, {**opening.fields, "settings_sha256": settings_digest(settings)})
         await audit.durable()
     except AuditError as error:
         raise AuditCreateError(str(error)) from None

@@ -12,14 +12,12 @@ from bulkpause.record import RunRecord
 from bulkpause.rundir import Run
 from bulkpause.snapshot import Snapshot
 from bulkpause.undo import UndoPlan, plan_from_ledger, plan_from_look
-from bulkpause.work import Rows, Work, opening
+from bulkpause.work import Rows, Work
 
 BATCH: Final = 500
 
 
-def undoing(
-    run: Run, outcomes: Callable[[], Iterable[Outcome]], *, by_status: bool = False, settings_sha256: str
-) -> Work:
+def undoing(run: Run, outcomes: Callable[[], Iterable[Outcome]], *, by_status: bool = False) -> Work:
     """A run that reverses what another one's `outcomes` say it changed, as far as a look at the tenant bears it out.
 
     Without a look it goes by the outcomes alone.
@@ -42,4 +40,4 @@ def undoing(
         manifest.start(batches, counts=lambda: SourceCounts(accepted=len(entries)))
         return manifest
 
-    return Work(opening=opening(run, settings_sha256=settings_sha256), rows=rows, manifest=manifest)
+    return Work(opening=Notice("run_started", run.to_fields()), rows=rows, manifest=manifest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from bulkpause.chain import Tail
 from bulkpause.manifest import Manifest
@@ -52,15 +52,10 @@ class Work:
     warnings: tuple[str, ...] = ()
 
 
-def fresh(run: Run, manifest: Manifest, *, settings_sha256: str) -> Work:
+def fresh(run: Run, manifest: Manifest) -> Work:
     """A run over the rows of a manifest that is being filled."""
 
     async def rows(_snapshot: Snapshot | None, _record: RunRecord) -> Rows:
         return manifest
 
-    return Work(opening=opening(run, settings_sha256=settings_sha256), rows=rows, manifest=manifest)
-
-
-def opening(run: Run, **more: Any) -> Notice:
-    """The line that a run begins with."""
-    return Notice("run_started", {**run.to_fields(), **more})
+    return Work(opening=Notice("run_started", run.to_fields()), rows=rows, manifest=manifest)

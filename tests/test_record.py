@@ -15,7 +15,7 @@ from bulkpause.record import RunRecord
 from bulkpause.summary import RunSummary
 
 ID = ReportId("0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90")
-FAILED = Attempt(2, "request", "correlation", 1, 12.34567, Reply(Verdict.THROTTLED, 429, 429, message="slow down"))
+FAILED = Attempt(2, "request", "correlation", 1, 12.346, Reply(Verdict.THROTTLED, 429, 429, message="slow down"))
 
 
 class _FakeAudit:
@@ -30,9 +30,10 @@ class _FakeAudit:
         if self.broken:
             raise AuditError("full")
 
-    def write(self, event: str, fields: Mapping[str, Any]) -> None:
+    def write(self, event: str, fields: Mapping[str, Any]) -> int:
         self.check()
         self.lines.append((event, fields))
+        return len(self.lines)
 
     async def durable(self) -> None:
         self.check()
@@ -70,7 +71,7 @@ def recording() -> _Recording:
 
 async def test_an_intent_is_on_the_disk_when_it_returns(recording: _Recording) -> None:
     await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
-    fields = {"report_id": ID, "attempt": 1, "request_id": "r", "correlation_id": "c"}
+    fields = {"report_id": ID, "row": 2, "attempt": 1, "request_id": "r", "correlation_id": "c"}
     assert recording.audit.lines == [("attempt_started", fields)]
     assert recording.audit.durable_up_to == 1
 
@@ -105,7 +106,7 @@ def test_a_retried_attempt_is_written_counted_and_said(recording: _Recording) ->
 def test_an_outcome_is_written_counted_and_said_louder_if_it_is_bad(
     recording: _Recording, status: Status, level: str
 ) -> None:
-    recording.record.outcome(Outcome(status, row=7, report_id=ID, status_code=200, tries=2, sent=3, elapsed_ms=1.23456))
+    recording.record.outcome(Outcome(status, row=7, report_id=ID, status_code=200, tries=2, sent=3, elapsed_ms=1.235))
     ((event, fields),) = recording.audit.lines
     assert event == "outcome"
     assert (fields["operation"], fields["status"], fields["row"]) == ("pause", status.value, 7)

@@ -58,10 +58,11 @@ def test_the_ledger_tells_the_run_from_its_first_line_to_its_last(cli: Cli, serv
     ledger = cli.ledger()
     events = [line["event"] for line in ledger]
     assert (events[0], events[-1]) == ("run_started", "run_finished")
-    assert sorted(events[1:-1]) == ["attempt_started", "outcome", "source_read"]
+    assert sorted(events[1:-1]) == ["attempt_started", "outcome", "snapshot_taken", "source_read"]
     assert events.index("attempt_started") < events.index("outcome")
     assert (ledger[0]["operation"], ledger[0]["target"], ledger[0]["sandbox"]) == ("pause", sandbox.base_url, False)
-    assert orjson.loads(orjson.dumps(ledger[-1]["summary"])) == cli.summary()
+    sealed = {"audit_lines": ledger[-1]["lines"], "audit_head": ledger[-1]["head"]}
+    assert ledger[-1]["summary"] | sealed == cli.summary()
 
 
 def test_json_prints_the_summary_document_and_nothing_else(cli: Cli, serve: Serve) -> None:
@@ -164,7 +165,7 @@ def test_nobody_there_halts_with_69(cli: Cli, serve: Serve) -> None:
     said = cli("pause", cli.source(ids), "--base-url", "http://localhost:9/x", "--max-tries", "1")
     assert said.code == 69
     assert "cannot connect to localhost:9" in said.err
-    assert f"{cli.summary()['failed_csv']} --base-url http://localhost:9/x --max-tries 1\n" in said.out
+    assert f"{cli.summary()['directory']} --base-url http://localhost:9/x --max-tries 1\n" in said.out
 
 
 @POSIX
@@ -229,9 +230,9 @@ def test_a_full_disk_stops_the_sending(
     assert len([entry for entry in sandbox.journal.entries if entry.operation == "pause"]) <= max(0, batches - 1)
     if code == 74:
         summary = cli.summary()
-        assert (summary["state"], summary["undo"], summary["failed_csv"]) == ("broken", None, None)
+        assert (summary["state"], summary["failed_csv"]) == ("broken", None)
         assert sum(summary["by_status"].values()) == 20
-        assert summary["next"].endswith("manifest.csv --concurrency 1")
+        assert summary["next"] == f"bulkpause continue {summary['directory']} --concurrency 1"
 
 
 def test_a_bug_of_ours_ends_with_70_and_a_summary_that_says_so(
@@ -279,15 +280,15 @@ def test_a_source_that_breaks_off_halts_the_run_behind_what_it_gave(cli: Cli, se
 def test_a_failed_csv_that_cannot_be_written_is_a_warning(
     cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_ledger: Path, _target: Path) -> int:
+    def full(_ledger: Path, _target: Path, _ends: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bulkpause.run.write_failed", full)
+    monkeypatch.setattr("bulkpause.closing.write_failed", full)
     sandbox = serve("404@n=1")
     said = cli("pause", cli.source(sandbox.report_ids))
     assert said.code == 1
-    assert "failed.csv: [Errno 28] No space left on device.\n" in said.err
-    assert (cli.summary()["failed_csv"], cli.summary()["next"]) == (None, None)
+    assert "failed.csv: No space left on device.\n" in said.err
+    assert cli.summary()["failed_csv"] is None
 
 
 def test_a_ledger_that_cannot_take_its_last_line_is_a_broken_one(
@@ -349,6 +350,6 @@ def test_an_unchanged_run_on_the_sandbox_says_so_in_its_next_commands(cli: Cli) 
     Path("ids.txt").write_text("0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90\n", encoding="utf-8")
     said = cli("pause", "ids.txt", "--sandbox")
     assert said.code == 0
-    assert said.out.rstrip().endswith("| bulkpause resume - --sandbox")
+    assert said.out.rstrip().endswith(f"bulkpause undo {cli.summary()['directory']} --sandbox")
     assert cli.summary()["sandbox"] is True
     assert cli.summary()["by_status"] == {Status.SUCCEEDED.value: 1}

@@ -17,10 +17,12 @@ import pytest
 
 from bulkpause.errors import AuditCreateError, AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Status
-from bulkpause.rundir import RunReport, discard, new_run, write_summary
+from bulkpause.rundir import Run, discard, new_run
+from bulkpause.runreport import RunReport, write_summary
+from bulkpause.runs import RunFolder
+from bulkpause.settings import Audit, Settings
 from bulkpause.settings import Run as RunSettings
-from bulkpause.settings import Settings
-from tests.cli.made import a_report, a_run, outcomes
+from tests.cli.made import DIRECTORY, a_report, a_run, outcomes
 
 NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows quotes, and guards files, otherwise")
@@ -97,63 +99,75 @@ def test_a_report_is_of_a_broken_run_until_the_run_has_ended() -> None:
     assert report.state == "broken"
 
 
-FAILED_FILE = Path("runs/20261122-030000-0b5c2c/failed.csv")
+DENIED = outcomes(Status.DENIED, 403)
+SKIPPED = outcomes(Status.SKIPPED)
+UNKNOWN = outcomes(Status.UNKNOWN)
 
 
 @POSIX
 @pytest.mark.parametrize(
-    ("more", "command"),
+    ("groups", "more", "options"),
     [
-        ({}, None),
-        ({"failed_file": FAILED_FILE}, f"bulkpause pause {FAILED_FILE}"),
-        ({"failed_file": FAILED_FILE, "stop_signal": 2}, f"bulkpause pause {FAILED_FILE}"),
-        ({"audit_error": FULL}, f"bulkpause pause {FAILED_FILE.with_name('manifest.csv')}"),
-        ({"audit_error": FULL, "source_has_ended": False}, None),
+        ([DONE], {}, None),
+        ([DONE, outcomes(Status.INVALID, message="empty: ")], {}, None),
+        ([DONE, SKIPPED], {"stop_signal": 2}, ""),
+        ([DONE, UNKNOWN], {}, ""),
+        ([DONE, DENIED], {}, " --failed"),
+        ([DENIED, SKIPPED], {"halt": HALT}, " --failed"),
+        ([DONE], {"audit_error": FULL}, ""),
+        ([DONE], {"was_killed": True}, ""),
     ],
 )
-def test_the_next_command_does_the_rest(more: dict[str, Any], command: str | None) -> None:
-    assert a_report(DONE, **more).next_command == command
+def test_the_next_command_does_the_rest(groups: list[Any], more: dict[str, Any], options: str | None) -> None:
+    command = a_report(*groups, **more).next_command
+    assert command == (None if options is None else f"bulkpause continue {DIRECTORY}{options}")
 
 
 @POSIX
 @pytest.mark.parametrize(
-    ("groups", "more", "is_offered"),
+    ("groups", "is_offered"),
     [
-        ([DONE], {}, True),
-        ([DONE, outcomes(Status.DENIED, 403)], {"stop_signal": 2}, True),
-        ([DONE], {"halt": HALT}, True),
-        ([outcomes(Status.UNCHANGED, 200)], {}, False),
-        ([DONE], {"audit_error": FULL}, False),
-        ([DONE], {"crash": "ValueError"}, False),
+        ([DONE], True),
+        ([DONE, DENIED], True),
+        ([UNKNOWN], True),
+        ([outcomes(Status.UNCHANGED, 200)], False),
+        ([SKIPPED, DENIED], False),
     ],
 )
-def test_undo_is_offered_where_the_ledger_names_all_that_was_changed(
-    groups: list[Any], more: dict[str, Any], is_offered: bool
-) -> None:
-    assert (a_report(*groups, **more).undo_command is not None) is is_offered
+def test_undo_is_offered_where_the_run_may_have_changed_something(groups: list[Any], is_offered: bool) -> None:
+    command = a_report(*groups).undo_command
+    assert command == (f"bulkpause undo {DIRECTORY}" if is_offered else None)
 
 
 @POSIX
 def test_commands_survive_the_shell_and_go_to_the_same_place() -> None:
     run = a_run(Path("my runs/x"), flags=("--base-url", "https://host/v1", "--config", "it's.toml"))
-    report = a_report(DONE, run=run, failed_file=run.directory / "failed.csv")
+    report = a_report(DONE, DENIED, run=run)
     flags = ["--base-url", "https://host/v1", "--config", "it's.toml"]
-    assert shlex.split(report.next_command or "") == ["bulkpause", "pause", "my runs/x/failed.csv", *flags]
-    search, _, undo = (report.undo_command or "").partition(" | ")
-    assert shlex.split(search) == ["grep", '"status":"succeeded"', "my runs/x/audit.jsonl"]
-    assert shlex.split(undo) == ["bulkpause", "resume", "-", *flags]
+    assert shlex.split(report.next_command or "") == ["bulkpause", "continue", "my runs/x", "--failed", *flags]
+    assert shlex.split(report.undo_command or "") == ["bulkpause", "undo", "my runs/x", *flags]
 
 
 def test_on_windows_commands_are_quoted_for_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bulkpause.rundir.os.name", "nt")
-    report = a_report(DONE, run=a_run(audit=DIR_WITH_BLANK / "audit.jsonl"), failed_file=FAILED_FILE)
-    assert report.next_command == f"bulkpause pause {FAILED_FILE}"
-    assert report.undo_command == (
-        rf'findstr "\"status\":\"succeeded\"" "{DIR_WITH_BLANK / "audit.jsonl"}" | bulkpause resume -'
+    report = a_report(DONE, DENIED, run=a_run(Path("my runs")))
+    with monkeypatch.context() as patch:
+        patch.setattr("bulkpause.runreport.os.name", "nt")
+        commands = report.next_command, report.undo_command
+    assert commands == ('bulkpause continue "my runs" --failed', 'bulkpause undo "my runs"')
+
+
+def test_a_run_is_told_again_by_the_fields_of_its_first_line(tmp_path: Path) -> None:
+    run = a_run(
+        tmp_path, flags=("--rate", "5/s"), undoes="20261122-020000-0b5c2c", tenant_id="contoso", is_sandbox=True
     )
+    fields = orjson.loads(orjson.dumps({"run_id": run.run_id, **run.to_fields()}))
+    assert Run.from_fields(fields, directory=tmp_path, audit_file=run.audit_file) == run
 
 
-DIR_WITH_BLANK = Path("my runs")
+def test_a_ledger_that_was_put_elsewhere_is_found_from_the_directory_alone(tmp_path: Path) -> None:
+    settings = Settings(run=RunSettings(runs_dir=tmp_path), audit=Audit(tmp_path / "elsewhere.jsonl"))
+    run = new_run(Operation.PAUSE, settings, source_name="stdin", now=NOW, rng=random.Random(1))  # noqa: S311 - no secret
+    assert RunFolder(run.directory).audit_file == run.audit_file == tmp_path / "elsewhere.jsonl"
 
 
 def test_the_summary_is_written_whole(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulkpause.latencies import Latencies
 from bulkpause.models import Attempt, Outcome, Reply, ReportId, Status, Verdict
-from bulkpause.summary import NAMED, REASON_LIMIT, Latencies, RunSummary
+from bulkpause.summary import NAMED, REASON_LIMIT, RunSummary
 
 REPORT = ReportId("0b9c7a52-8a5e-4f9b-9c1e-3d2f1a0b4c5d")
 
@@ -44,7 +45,7 @@ def test_the_document_counts_every_row_by_status_and_by_status_code() -> None:
     for code in (500, 429, 429):
         summary.add_retried(Attempt(1, "r", "c", 1, 10.0, Reply(Verdict.FAULT, code, code)))
     for event in ("hold", "token_refreshed", "hold", "halted", "hold"):
-        summary.add_event(event)
+        summary.add_event(event, {})
     assert (summary.done, summary.failed, summary.is_good) == (7, 4, False)
     document = summary.to_dict()
     failures = document.pop("failures")
@@ -66,6 +67,12 @@ def test_the_document_counts_every_row_by_status_and_by_status_code() -> None:
         "throttled": 3,
         "holds": 3,
         "token_refreshes": 1,
+        "unlisted": 0,
+        "interrupted": 0,
+        "listed": None,
+        "verified": None,
+        "findings": {},
+        "left_alone": {},
         "latency_ms": summary.latencies.to_dict(),
     }
     marks = {"p50": 10.0, "p90": 40.0, "p99": 40.0, "max": 40.0}
@@ -117,7 +124,13 @@ def test_failures_that_differ_only_in_ids_and_numbers_are_one_reason_in_the_firs
 
 
 def test_failures_of_another_status_code_or_words_are_another_reason() -> None:
-    summary = summed(failed("busy"), failed("busy", code=503), failed("bad face"), failed(error="busy"), failed())
+    summary = summed(
+        failed("busy"),
+        failed("busy", code=503, row=2),
+        failed("bad face", row=3),
+        failed(error="busy", row=4),
+        failed(row=5),
+    )
     assert [(one.status_code, one.reason, one.count) for one in summary.failures.values()] == [
         (500, "busy", 2),
         (503, "busy", 1),

@@ -113,7 +113,6 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
         manifest.start(source, counts=lambda: source.counts)
         import bulkpause.run  # noqa: F401, PLC0415 - aiohttp takes its time; the source is read meanwhile
         from bulkpause.cli import plans  # noqa: PLC0415
-        from bulkpause.settings import settings_digest  # noqa: PLC0415
         from bulkpause.work import fresh  # noqa: PLC0415
 
         counts = await manifest.filled() if source.is_finite or options["strict"] else None
@@ -133,7 +132,7 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
         discard(run)
         streams.say("Nothing was sent.")
         return exits.NOT_ALL
-    work = fresh(run, manifest, settings_sha256=settings_digest(settings))
+    work = fresh(run, manifest)
     try:
         with LedgerLock(run.audit_file, now=clock.now()):
             return await conduct(run, settings, work, options, clock=clock, rng=rng)

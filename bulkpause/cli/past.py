@@ -114,7 +114,6 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     from bulkpause.continuing import check_same, continuation, count_left  # noqa: PLC0415
     from bulkpause.replay import FAILED  # noqa: PLC0415
     from bulkpause.runs import report_of  # noqa: PLC0415
-    from bulkpause.settings import settings_digest  # noqa: PLC0415
 
     check_same(past.run, settings, is_sandbox=options["sandbox"])
     failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
@@ -131,9 +130,7 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     if not agreed(plans.question(run, settings, left), left.accepted, settings, options):
         streams.say("Nothing was sent.")
         return exits.NOT_ALL
-    work = continuation(
-        run, past.replay, past.tail, left=left, failed=failed, settings_sha256=settings_digest(settings)
-    )
+    work = continuation(run, past.replay, past.tail, left=left, failed=failed)
     return asyncio.run(_conduct(run, settings, work, options))
 
 
@@ -147,7 +144,6 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
     from bulkpause.lock import LedgerLock  # noqa: PLC0415
     from bulkpause.rundir import discard, new_run  # noqa: PLC0415
     from bulkpause.runs import outcomes_of  # noqa: PLC0415
-    from bulkpause.settings import settings_digest  # noqa: PLC0415
     from bulkpause.undoing import undoing  # noqa: PLC0415
 
     check_same(past.run, settings, is_sandbox=options["sandbox"])
@@ -177,7 +173,6 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
             run,
             lambda: outcomes_of(past),
             by_status=options["by_status"],
-            settings_sha256=settings_digest(settings),
         )
         with LedgerLock(run.audit_file, now=clock.now()):
             return asyncio.run(_conduct(run, settings, work, options))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bulkpause.models import Operation, Outcome, ReportId, Status
-from bulkpause.rundir import Run, RunReport
-from bulkpause.settings import Audit, Settings
+from bulkpause.rundir import Run
+from bulkpause.runreport import RunReport
+from bulkpause.settings import Settings
 from bulkpause.summary import RunSummary
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -22,8 +23,16 @@ def report_id(number: int) -> ReportId:
 
 def a_run(directory: Path = DIRECTORY, *, audit: Path | None = None, **more: Any) -> Run:
     """A run that pauses, unless told otherwise."""
-    given = {"operation": Operation.PAUSE, "settings": Settings(audit=Audit(audit)), "source_name": "reports.csv"}
-    return Run(**{"run_id": directory.name, "directory": directory, **given, **more})
+    given = {
+        "run_id": directory.name,
+        "operation": Operation.PAUSE,
+        "directory": directory,
+        "audit_file": audit or directory / "audit.jsonl",
+        "source_name": "reports.csv",
+        "target": Settings().api.base_url,
+        "rate_per_s": 5.0,
+    }
+    return Run(**{**given, **more})
 
 
 def outcomes(status: Status, code: int | None = None, *, count: int = 1, **more: Any) -> list[Outcome]:
@@ -40,8 +49,8 @@ def outcomes(status: Status, code: int | None = None, *, count: int = 1, **more:
 def a_report(*groups: list[Outcome], run: Run | None = None, wall_s: float = 4.0, **more: Any) -> RunReport:
     """The report of a run that ended, after `wall_s`, in these outcomes."""
     summary = RunSummary()
-    for outcome in (outcome for group in groups for outcome in group):
-        summary.add(outcome)
+    for row, outcome in enumerate((outcome for group in groups for outcome in group), 2):
+        summary.add(outcome._replace(row=row))
     ended: dict[str, Any] = {"crash": None, "source_has_ended": True, **more}
     return RunReport(
         run=run or a_run(),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bulkpause.cli import render
-from bulkpause.cli.render import Plan
+from bulkpause.cli import plans, render
+from bulkpause.cli.plans import Plan
 from bulkpause.errors import AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Outcome, Reject, SourceCounts, Status
-from bulkpause.rundir import RunReport
+from bulkpause.runreport import RunReport
 from bulkpause.settings import Auth, Settings
 from tests.cli.calling import Keyboard
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id
@@ -53,14 +53,14 @@ Paused 1,500 of 1,512 reports in 3 min 20 s, 3 were paused already
   {report_id(1)}
 
 1 invalid: not a UUID
-  line 2: TBD
+  line 1514: TBD
 
 Rows      1,515 read: 1,512 accepted, 2 duplicate, 1 invalid
 Requests  1,516 sent at 7.6/s (limit 5/s): 4 retries, 1 hold
 Latency   p50 40 ms, p90 40 ms, p99 40 ms, max 40 ms
 Audit log {DIRECTORY}/audit.jsonl
-Next      bulkpause pause {DIRECTORY}/failed.csv
-Undo      grep '"status":"succeeded"' {DIRECTORY}/audit.jsonl | bulkpause resume -
+Next      bulkpause continue {DIRECTORY} --failed
+Undo      bulkpause undo {DIRECTORY}
 """
 
 
@@ -177,7 +177,7 @@ PLAN = Plan(
 
 
 def test_the_plan_of_a_dry_run(capsys: Capture) -> None:
-    render.show_plan(PLAN, as_json=False)
+    plans.show_plan(PLAN, as_json=False)
     assert capsys.readouterr().out == (
         "Would pause 4,000 reports from reports.csv. Nothing was sent.\n"
         "\n"
@@ -211,4 +211,4 @@ def test_the_plan_as_json_says_the_same() -> None:
     ],
 )
 def test_the_question_counts_what_it_can(counts: SourceCounts | None, words: str) -> None:
-    assert render.question(a_run(), counts) == words.replace("URL", Settings().api.base_url)
+    assert plans.question(a_run(), Settings(), counts) == words.replace("URL", Settings().api.base_url)

@@ -1,4 +1,4 @@
-"""`failed.csv`, written from a ledger."""
+"""`failed.csv` and `left-alone.csv`, written from a ledger."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkpause.failed import COLUMNS, write_failed
-from bulkpause.models import Status
+from bulkpause.events import outcome_fields
+from bulkpause.extracts import LEFT_ALONE_COLUMNS, OUTCOME_COLUMNS, write_failed, write_left_alone
+from bulkpause.models import Operation, Outcome, ReportId, Status
+from bulkpause.replay import Replay
 from bulkpause.sources import open_source
 
 ID = "0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90"
@@ -20,18 +22,16 @@ ID = "0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90"
 
 def written(folder: Path, *lines: dict[str, Any], torn: bytes = b"") -> list[dict[str, str]]:
     """The rows of the failed.csv of a ledger with these lines."""
-    blank = {
-        "seq": 1,
-        "event": "outcome",
-        "report_id": ID,
-        "status_code": None,
-        "message": None,
-        "error": None,
-        "row": 2,
-    }
+    blank = outcome_fields(Outcome(Status.SKIPPED, 1, ReportId(ID)), operation=Operation.PAUSE)
+    replay = Replay()
     ledger = folder / "audit.jsonl"
-    ledger.write_bytes(b"".join(orjson.dumps(blank | line) + b"\n" for line in lines) + torn)
-    count = write_failed(ledger, folder / "failed.csv")
+    with ledger.open("wb") as stream:
+        for seq, line in enumerate(lines, 1):
+            whole = {"seq": seq, "event": "outcome", **blank, "row": seq + 1, **line}
+            replay.add(whole)
+            stream.write(orjson.dumps(whole) + b"\n")
+        stream.write(torn)
+    count = write_failed(ledger, folder / "failed.csv", replay.summary.ends)
     with (folder / "failed.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert count == len(rows)
@@ -49,7 +49,7 @@ def test_a_row_without_an_id_cannot_be_done_again(tmp_path: Path) -> None:
 
 def test_a_row_says_what_became_of_the_report_and_where_it_stood(tmp_path: Path) -> None:
     rows = written(tmp_path, {"status": "denied", "status_code": 403, "message": "no permission", "row": 7})
-    assert rows == [dict(zip(COLUMNS, (ID, "denied", "403", "no permission", "7"), strict=True))]
+    assert rows == [dict(zip(OUTCOME_COLUMNS, (ID, "denied", "403", "no permission", "7"), strict=True))]
 
 
 def test_the_error_is_the_reason_where_there_is_no_message(tmp_path: Path) -> None:
@@ -88,4 +88,20 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
 
 def test_a_ledger_that_cannot_be_read_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write_failed(tmp_path / "none.jsonl", tmp_path / "failed.csv")
+        write_failed(tmp_path / "none.jsonl", tmp_path / "failed.csv", Replay().summary.ends)
+
+
+def test_of_a_report_that_ended_twice_the_later_end_counts(tmp_path: Path) -> None:
+    lines = {"status": "unknown", "row": 2}, {"status": "succeeded", "row": 2}, {"status": "denied", "row": 3}
+    assert [row["status"] for row in written(tmp_path, *lines)] == ["denied"]
+
+
+def test_what_an_undo_left_alone_is_listed_with_the_reason(tmp_path: Path) -> None:
+    ledger = tmp_path / "audit.jsonl"
+    fields = dict.fromkeys(LEFT_ALONE_COLUMNS) | {"report_id": ID, "why": "changed_since", "name": "=cmd"}
+    lines = {"seq": 1, "event": "run_started"}, {"seq": 2, "event": "left_alone", **fields}
+    ledger.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    assert write_left_alone(ledger, tmp_path / "left-alone.csv") == 1
+    with (tmp_path / "left-alone.csv").open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["report_id"], row["why"], row["name"]) == (ID, "changed_since", "'=cmd")
