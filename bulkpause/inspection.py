@@ -6,10 +6,11 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from bulkpause import flaws
-from bulkpause.chain import CLOSING, GENESIS, LINE_LIMIT, Closing, digest, is_sealed, parse, sealed_head
+from bulkpause.chain import CLOSING, GENESIS, LINE_LIMIT, Closing, is_sealed, parse, sealed_head
 from bulkpause.flaws import Flaw
 from bulkpause.pieces import Piece, gaps
 
@@ -21,6 +22,9 @@ MEMORY: Final = 1_000
 
 UNKNOWN_DIGEST: Final = ""
 
+NEVER: Final = "\n"
+"""How no line begins."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -29,7 +33,7 @@ class Finding:
     lines: int
     run_id: str | None
     closings: tuple[Closing, ...]
-    """The closing lines that vouch for themselves."""
+    """What the closing lines say, of those that vouch for themselves; in the order of the file."""
     has_ended: bool
     """Whether the last line is one of them, and nothing came after it."""
     flaws: tuple[Flaw, ...]
@@ -59,15 +63,19 @@ class _Reading:
         self._recent = deque([GENESIS], maxlen=MEMORY)
         """Digests of the latest lines."""
         self._pieces: list[Piece] = []
-        self._next_seq: int | None = None
-        """What the next line has if all is well; None if that must be looked at."""
+        self._opening = ""
+        """How the first line, and so each, begins before its number."""
+        self._expected = NEVER
+        """How the next line begins before its number, if nothing about it must be looked at."""
+        self._next_seq = 1
+        """The number of the next line, if all is well."""
         self._run_id: str | None = None
         """Of the first line."""
         self._runs: dict[str | None, list[int]] = {}
         """For each run id, the line it was first seen in, and how many lines were looked at that have it."""
         self._broken: set[int] = set()
         """Lines that are not what the next one, or they themselves, say they are."""
-        self._closings: dict[int, str] = {}
+        self._closings: dict[int, Closing] = {}
         """Lines that vouch for themselves, and what they say."""
         self._is_complete = True
 
@@ -76,37 +84,44 @@ class _Reading:
         recent = self._recent
         for raw in lines:
             self._number += 1
-            line = parse(raw)
+            # The next link vouches for what follows in a line as well as JSON could, in half the time.
             if (
-                line is not None
-                and line.get("prev") == recent[-1]
-                and line["seq"] == self._next_seq
-                and line["event"] not in CLOSING
-                and line.get("run_id") == self._run_id
+                raw.startswith(f'{self._expected}{self._next_seq},"prev":"{recent[-1]}"'.encode())
+                and sealed_head(raw) is None
+                and len(raw) <= LINE_LIMIT
             ):
                 self._pieces[-1].count += 1
-                self._next_seq = line["seq"] + 1
+                self._next_seq += 1
             elif self._is_complete:
-                self._look(raw, line)
-            recent.append(digest(raw) if len(raw) <= LINE_LIMIT else UNKNOWN_DIGEST)
+                self._look(raw, parse(raw))
+            recent.append(sha256(raw).hexdigest() if len(raw) <= LINE_LIMIT else UNKNOWN_DIGEST)
             self._raw = raw
 
     def _look(self, raw: bytes, line: dict[str, Any] | None) -> None:
         """Take a line that begins a piece, closes the ledger or is odd."""
         number, before = self._number, self._recent[-1] or None
-        if self._pieces:
-            self._pieces[-1].last = self._recent[-1]
+        self._end_piece(number - 1)
         if line is None:
             self._pieces.append(Piece(number, 1, None, None, before, ""))
-            self._next_seq = None
+            self._expected = NEVER
         else:
-            self._note_run(line.get("run_id"))
+            self._note_run(line.get("run_id"), raw)
             self._place(line, before)
-            self._next_seq = self._pieces[-1].last_seq + 1
+            self._expected, self._next_seq = self._opening, self._pieces[-1].last_seq + 1
             if line["event"] in CLOSING or sealed_head(raw) is not None:
-                self._note_seal(raw)
+                self._note_seal(raw, line)
         if len(self._pieces) >= PIECE_LIMIT:
-            self._is_complete, self._next_seq = False, None
+            self._is_complete, self._expected = False, NEVER
+
+    def _end_piece(self, number: int) -> None:
+        """No link vouches for the last line of a piece, `number`: it may be no line of ours."""
+        if not self._pieces:
+            return
+        piece = self._pieces[-1]
+        piece.last = self._recent[-1]
+        if piece.seq is not None and parse(self._raw) is None:
+            piece.split(number - 1, self._recent[-2])
+            self._pieces.append(Piece(number, 1, None, None, piece.last, self._recent[-1]))
 
     def _place(self, line: dict[str, Any], before: str | None) -> None:
         number, seq, prev = self._number, line["seq"], line.get("prev")
@@ -135,26 +150,25 @@ class _Reading:
             if piece.line <= line:
                 return
 
-    def _note_run(self, run_id: Any) -> None:
+    def _note_run(self, run_id: Any, raw: bytes) -> None:
         run_id = run_id if isinstance(run_id, str) else None
         if not self._runs:
             self._run_id = run_id
+            self._opening = raw.partition(b'"seq":')[0].decode() + '"seq":'
         self._runs.setdefault(run_id, [self._number, 0])[1] += 1
 
-    def _note_seal(self, raw: bytes) -> None:
+    def _note_seal(self, raw: bytes, line: dict[str, Any]) -> None:
         head = sealed_head(raw)
         if head is None or not is_sealed(raw):
             self._broken.add(self._number)
         else:
-            self._closings[self._number] = head
+            self._closings[self._number] = Closing(line.get("lines", self._number), head)
 
     def conclude(self, cut_bytes: int) -> Finding:
         """What it all came to."""
-        if self._pieces:
-            self._pieces[-1].last = self._recent[-1]
-            self._pieces[-1].is_closing = self._number in self._closings
-            if self._pieces[-1].seq is not None and sealed_head(self._raw) is not None and not is_sealed(self._raw):
-                self._broken.add(self._number)
+        if self._is_complete:
+            self._end_piece(self._number)
+            self._look_at_end()
         found = self._explain()
         found += self._other_runs({flaw.line for flaw in found})
         if cut_bytes:
@@ -162,11 +176,20 @@ class _Reading:
         return Finding(
             lines=self._number,
             run_id=self._run_id,
-            closings=tuple(Closing(line, head) for line, head in self._closings.items()),
+            closings=tuple(self._closings.values()),
             has_ended=self._number in self._closings and not cut_bytes,
             flaws=tuple(sorted(found)),
             is_complete=self._is_complete,
         )
+
+    def _look_at_end(self) -> None:
+        """The last line has no other that vouches for it: it does so itself, if it is a closing one and unharmed."""
+        line = parse(self._raw)
+        if line is None:
+            return
+        self._pieces[-1].is_closing = self._number in self._closings
+        if (line["event"] in CLOSING or sealed_head(self._raw) is not None) and not is_sealed(self._raw):
+            self._broken.add(self._number)
 
     def _explain(self) -> list[Flaw]:
         """What happened to the pieces, and to the lines that break the chain where the numbers have no gap."""

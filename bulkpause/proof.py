@@ -96,12 +96,11 @@ def judge(signature: Signature | None, finding: Finding, *, trusted: bytes | Non
         return Signed.BAD, "The signature {file} is of another run."
     if signature.closing not in finding.closings:
         return Signed.BAD, "The signature {file} is of another ledger of this run."
-    if signature.closing.lines != finding.lines:
-        first, last = signature.closing.lines + 1, finding.lines
-        return Signed.BAD, f"Lines {first} to {last} came after the signature {{file}}, and are not signed."
+    if not finding.has_ended or signature.closing != finding.closings[-1]:
+        return Signed.BAD, f"What came after line {signature.closing.lines} is not signed: {{file}} is older."
     if trusted is None:
         return Signed.UNCHECKED, "It is signed, but not checked against a key that you trust: give --public-key FILE."
-    return Signed.GOOD, "It is signed by the key that you trust."
+    return Signed.GOOD, "Its closing line is signed by the key that you trust."
 
 
 def _noted(file: Path, finding: Finding) -> tuple[Closing | None, list[str]]:

@@ -152,7 +152,7 @@ def test_a_new_key_signs_and_verifies(cli: Cli, run: Path) -> None:
     assert said.code == 0
     name = signing.fingerprint(signing.load_public_key(Path("audit-key.pem.pub")))
     assert f"Fingerprint {name}\n" in made.out
-    assert said.out.endswith(f"Signed by {name}\nIt is signed by the key that you trust.\n")
+    assert said.out.endswith(f"Signed by {name}\nIts closing line is signed by the key that you trust.\n")
     Path(f"{run / 'audit.jsonl'}.sig").unlink()
     said = cli("audit", "verify", "last", "--public-key", "audit-key.pem.pub")
     assert said.code == 5

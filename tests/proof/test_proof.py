@@ -114,7 +114,7 @@ def test_a_signature_by_the_trusted_key_is_good(audit_file: Path, key_file: Path
     assert (found.is_intact, found.signed, found.notes) == (
         True,
         Signed.GOOD,
-        ("It is signed by the key that you trust.",),
+        ("Its closing line is signed by the key that you trust.",),
     )
     assert found.signer == signing.fingerprint(signing.load_public_key(Path(f"{key_file}.pub")))
 
@@ -172,7 +172,16 @@ def test_lines_that_came_after_the_signature_are_not_signed(audit_file: Path, ke
     sign(audit_file, key_file, head=orjson.loads(lines[8])["head"])
     found = proof(audit_file)
     assert (found.signed, found.notes[-1]) == (
-        Signed.BAD, f"Lines 10 to 12 came after the signature {audit_file}.sig, and are not signed."
+        Signed.BAD, f"What came after line 9 is not signed: {audit_file}.sig is older."
+    )  # fmt: skip
+
+
+def test_a_good_signature_heals_no_flaw(audit_file: Path, key_file: Path) -> None:
+    audit_file.write_bytes(joined([*LINES[:4], *LINES[5:]]))
+    sign(audit_file, key_file)
+    found = proof(audit_file, Path(f"{key_file}.pub"))
+    assert (found.is_intact, found.signed, words(found)) == (
+        False, Signed.GOOD, ["1 line is missing before line 5 (seq 5)"]
     )  # fmt: skip
 
 

@@ -112,3 +112,10 @@ def test_a_ledger_cut_at_any_byte_has_not_ended_and_a_torn_line_is_named(
     whole, torn = split(raw[:at])
     assert not finding.has_ended
     assert kinds(finding) == ({(len(whole) + 1, Kind.TORN)} if torn else set())
+
+
+def test_each_byte_of_a_ledger_matters_and_names_its_line() -> None:
+    raw = joined(ledger(3))
+    for at in range(len(raw)):
+        changed = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+        assert raw[:at].count(b"\n") + 1 in {flaw.line for flaw in found(changed).flaws}, at
