@@ -1,0 +1,75 @@
+"""kill -9 at every kind of moment, again and again: nothing is lost, nothing is guessed, little is sent twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import MakeOperator
+from tests.e2e.driving import LINE, Operator
+from tests.e2e.forking import ForkServer
+from tests.e2e.killing import CONCURRENCY, Campaign, choose_kill, sent_again
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork: each kill would cost the start of a process"),
+]
+SEEDS = 10
+KILLS = 20
+"""For each seed, over as many runs as it takes."""
+
+
+@pytest.fixture(scope="module")
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer() as server:
+        yield server
+
+
+def begin(operator: Operator) -> Sequence[str]:
+    return ["pause", operator.source(operator.sandbox.report_ids), "--concurrency", str(CONCURRENCY)]
+
+
+def go_on(operator: Operator, ledger: Sequence[LINE]) -> Sequence[str]:
+    """Do the rest: every report that no ledger says has ended."""
+    ended = {line["report_id"] for line in ledger if line["event"] == "outcome"}
+    rest = [report_id for report_id in operator.sandbox.report_ids if report_id not in ended]
+    return ["pause", operator.source(rest, name="rest.csv"), "--concurrency", str(CONCURRENCY)]
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(SEEDS), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(SEEDS, 10 * SEEDS))]
+)
+def test_a_run_killed_again_and_again_comes_to_a_complete_and_honest_end(
+    an_operator: MakeOperator, fork_server: ForkServer, tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)  # noqa: S311 - when to kill
+    kills = 0
+    while kills < KILLS:
+        sandbox = an_operator(
+            "500*1@15%", "lost*1@10%", reports=160, latency="1ms..4ms", seed=rng.randrange(1000)
+        ).sandbox
+        home = tmp_path / f"after-{kills}"
+        home.mkdir()
+        campaign = Campaign(Operator(home, sandbox), fork_server, begin, go_on)
+        while (code := campaign.live(choose_kill(rng) if kills < KILLS else None)) == -signal.SIGKILL:
+            kills += 1
+        assert code == 0, campaign.said()
+        check_end(campaign)
+
+
+def check_end(campaign: Campaign) -> None:
+    """Every report has an outcome and is what that says, and few were sent twice for the sake of a kill."""
+    ledger, sandbox = campaign.ledger, campaign.operator.sandbox
+    ids = set(sandbox.report_ids)
+    endings = {line["report_id"]: line["status"] for line in ledger if line["event"] == "outcome"}
+    assert endings.keys() == ids
+    named = {line["report_id"] for line in ledger if line["event"] == "attempt_started"}
+    assert {put.report_id for put in sandbox.journal.puts if put.effect} <= named
+    paused = {report_id for report_id, status in sandbox.report_statuses.items() if status == "Paused"}
+    assert ids - paused <= {report_id for report_id, status in endings.items() if status == "unknown"}
+    assert max(map(len, sent_again(campaign.lives))) <= CONCURRENCY
