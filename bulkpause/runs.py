@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bulkpause.audit import find_tail, read, read_lines
+import orjson
+
+from bulkpause.audit import find_tail, last_line, read, read_lines
 from bulkpause.chain import Tail, parse
 from bulkpause.errors import SourceError, UsageError
 from bulkpause.models import Halt, HaltReason, Outcome
@@ -139,6 +141,44 @@ def report_of(past: PastRun) -> RunReport:
         failed_file=past.run.failed_file if past.run.failed_file.exists() else None,
         sealed=replay.sealed,
     )
+
+
+DERIVED: Final = (
+    *("run_id", "operation", "state", "target", "tenant_id", "sandbox", "source", "undoes", "source_has_ended"),
+    *("audit_lines", "audit_head"),
+)
+"""What summary.json says beside the counts that the ledger says as well; times and paths may rightly differ."""
+
+
+def sealed_summary(folder: RunFolder) -> dict[str, Any] | None:
+    """`summary.json`, if the last line of the ledger is the one it speaks of; None if only the ledger can tell."""
+    try:
+        summary = orjson.loads(folder.summary_file.read_bytes())
+        last = parse(last_line(folder.audit_file))
+        is_of_it = last is not None and last.get("head") is not None and last["head"] == summary["audit_head"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return summary if is_of_it else None
+
+
+def differences(report: RunReport) -> list[str]:
+    """Where `summary.json` says otherwise than the ledger it is told from, one sentence each; none if there is none."""
+    file = report.run.summary_file
+    try:
+        written = orjson.loads(file.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        return [f"{file} cannot be read."]
+    if not isinstance(written, dict):
+        return [f"{file} is no summary."]
+    derived = orjson.loads(orjson.dumps(report.to_dict(), option=orjson.OPT_UTC_Z))
+    names = [*DERIVED, *report.summary.to_dict()]
+    return [
+        f"{file.name} says {name} {written.get(name)!r}, the audit log {derived[name]!r}."
+        for name in names
+        if written.get(name) != derived[name]
+    ]
 
 
 def outcomes_of(past: PastRun) -> Iterator[Outcome]:

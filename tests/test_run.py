@@ -250,7 +250,7 @@ def test_a_bug_of_ours_ends_with_70_and_a_summary_that_says_so(
     assert ledger.endswith(f" is in {cli.runs[-1].absolute() / 'audit.jsonl'}.")
     assert error.startswith("bulkpause: internal error, please report it: RuntimeError")
     summary = cli.summary()
-    assert (summary["state"], summary["stopped_by"]) == ("broken", {"reason": "error", "message": "ExceptionGroup"})
+    assert (summary["state"], summary["stopped_by"]) == ("broken", {"reason": "error", "message": "RuntimeError"})
     assert sum(summary["by_status"].values()) == 8
     assert "planted" not in said.err + (cli.runs[-1] / "summary.json").read_text(encoding="utf-8")
 

@@ -39,6 +39,13 @@ def read_lines(path: Path) -> Iterator[bytes]:
                 yield from lines
 
 
+def last_line(path: Path) -> bytes:
+    """The last whole line, without its newline, empty if there is none. Raises OSError if it cannot be read."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * LINE_LIMIT))
+        return stream.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+
+
 def find_tail(path: Path) -> Tail:
     """Where the ledger ends, read from its end. Raises OSError if it cannot be read."""
     with path.open("rb") as stream:

@@ -42,7 +42,7 @@ TABLE: Final = """\
   0   every report succeeded or was unchanged, or there was nothing to do
   1   finished, some reports did not succeed
   2   the command line is wrong
-  5   verification mismatch: the service, or the audit log itself, contradicts what the run says
+  5   verification mismatch: a report, or the audit log, is not as it should be
   6   some outcomes are unknown: the report may have changed
   65  the source of ids, or the audit log to read, is unusable
   69  the service cannot be reached, or its list not be read
