@@ -124,8 +124,10 @@ def _show(proof: Proof, *, as_json: bool) -> None:
 
 
 def _end(proof: Proof) -> str:
+    from bulkpause.logs import printable  # noqa: PLC0415
+
     if proof.finding.has_ended:
         return "the run ended"
     if proof.owner is not None:
-        return f"the run is still going on ({proof.owner})"
+        return f"the run is still going on ({printable(str(proof.owner))})"
     return "the run has not ended (or its end was cut off), and nothing vouches for its last line"
