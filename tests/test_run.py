@@ -353,3 +353,34 @@ def test_an_unchanged_run_on_the_sandbox_says_so_in_its_next_commands(cli: Cli) 
     assert said.out.rstrip().endswith(f"bulkpause undo {cli.summary()['directory']} --sandbox")
     assert cli.summary()["sandbox"] is True
     assert cli.summary()["by_status"] == {Status.SUCCEEDED.value: 1}
+
+
+def test_a_run_with_a_key_is_signed_when_it_ends(cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("audit", "keygen", "key.pem").code == 0
+    monkeypatch.setenv("BULKPAUSE_AUDIT__SIGNING_KEY_FILE", "key.pem")
+    assert cli("pause", cli.source(serve().report_ids), "--audit", "elsewhere.jsonl").code == 0
+    said = cli("audit", "verify", "elsewhere.jsonl", "--public-key", "key.pem.pub", "--json")
+    assert (said.code, said.document["signature"]) == (0, "good")
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+def test_a_key_that_is_none_is_found_before_anything_is_sent(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    sandbox = serve()
+    monkeypatch.setenv("BULKPAUSE_AUDIT__SIGNING_KEY_FILE", "key.pem")
+    said = cli("pause", cli.source(sandbox.report_ids), *flags)
+    assert (said.code, said.out) == (78, "")
+    assert said.err.startswith("bulkpause: audit.signing_key_file key.pem cannot be read: ")
+    assert (sandbox.journal.entries, cli.runs) == ((), [])
+
+
+def test_a_signature_that_cannot_be_written_is_a_warning(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("audit", "keygen", "key.pem")
+    monkeypatch.setenv("BULKPAUSE_AUDIT__SIGNING_KEY_FILE", "key.pem")
+    Path("elsewhere.jsonl.sig").mkdir()
+    said = cli("pause", cli.source(serve().report_ids), "--audit", "elsewhere.jsonl")
+    assert said.code == 0
+    assert "the audit log is not signed: " in said.err

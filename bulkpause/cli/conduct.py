@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from bulkpause.cli import confirm, exits, streams
+from bulkpause.cli.options import load_settings
 from bulkpause.cli.redaction import redactor_for
 from bulkpause.cli.sandboxed import in_sandbox
 from bulkpause.errors import BulkpauseError, UsageError
@@ -55,10 +56,19 @@ def agreed(question: str, count: int | None, settings: Settings, options: dict[s
     return True
 
 
-def check_options(options: dict[str, Any]) -> None:
-    """Raise UsageError for options that contradict each other."""
+def checked_settings(options: dict[str, Any]) -> Settings:
+    """The effective settings, and what can be checked of them before anything is done.
+
+    Raises UsageError for options that contradict each other, ConfigError for settings that are wrong.
+    """
     if options["sandbox"] and (options["base_url"] or options["ca_file"]):
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
+    settings = load_settings(options).settings
+    if settings.audit.signing_key_file is not None:
+        from bulkpause.signing import load_key  # noqa: PLC0415 - only who signs pays for it
+
+        load_key(settings.audit.signing_key_file)
+    return settings
 
 
 def prepared(
@@ -73,10 +83,6 @@ def prepared(
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
     settings.auth.decide_flow()
-    if settings.audit.signing_key_file is not None:
-        from bulkpause.signing import load_key  # noqa: PLC0415 - only who signs pays for it
-
-        load_key(settings.audit.signing_key_file)  # a bad one must be found before anything is done
     return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
 
 

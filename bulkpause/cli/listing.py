@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bulkpause.cli import exits, streams
-from bulkpause.cli.conduct import check_options, prepared
-from bulkpause.cli.options import Verb, config_options, load_settings, target_options
+from bulkpause.cli.conduct import checked_settings, prepared
+from bulkpause.cli.options import Verb, config_options, target_options
 from bulkpause.cli.redaction import redactor_for
 from bulkpause.errors import UsageError
 
@@ -86,8 +86,7 @@ def list_reports(**options: Any) -> int:
     """List the reports of the tenant that the identity may see; stdout carries the list and nothing else."""
     import asyncio  # noqa: PLC0415 - keep --help quick
 
-    check_options(options)
-    settings = load_settings(options).settings
+    settings = checked_settings(options)
     with ExitStack() as scope:
         settings = prepared(settings, options, scope)
         listing, owners = asyncio.run(_read(settings, options))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkpause.cli import exits, streams
-from bulkpause.cli.conduct import agreed, check_options, conduct, prepared
-from bulkpause.cli.options import Verb, flags_to_repeat, load_settings, run_options
+from bulkpause.cli.conduct import agreed, checked_settings, conduct, prepared
+from bulkpause.cli.options import Verb, flags_to_repeat, run_options
 from bulkpause.errors import AuditCreateError, SourceError
 from bulkpause.models import Operation, Reject
 
@@ -58,8 +58,7 @@ def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
 
     from bulkpause.sources import Format, open_source  # noqa: PLC0415
 
-    check_options(options)
-    settings = load_settings(options).settings
+    settings = checked_settings(options)
     form = None if options["form"] is None else Format(options["form"])
     stdin = None if sys.stdin is None else sys.stdin.buffer
     with ExitStack() as scope:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkpause.cli import exits, streams
-from bulkpause.cli.conduct import agreed, check_options, conduct, prepared
-from bulkpause.cli.options import Verb, continue_options, flags_to_repeat, load_settings, undo_options
+from bulkpause.cli.conduct import agreed, checked_settings, conduct, prepared
+from bulkpause.cli.options import Verb, continue_options, flags_to_repeat, undo_options
 from bulkpause.errors import AuditCreateError, UsageError
 from bulkpause.models import Status
 
@@ -56,8 +56,7 @@ def continue_(run: str, **options: Any) -> int:
 
     RUN is a run id, the start of one, a run directory, or last.
     """
-    check_options(options)
-    settings = load_settings(options).settings
+    settings = checked_settings(options)
     with ExitStack() as scope:
         past = scope.enter_context(opened(run, settings))
         if not options["dry_run"]:
@@ -81,8 +80,7 @@ def undo(run: str, **options: Any) -> int:
 
     RUN is a run id, the start of one, a run directory, or last.
     """
-    check_options(options)
-    settings = load_settings(options).settings
+    settings = checked_settings(options)
     with ExitStack() as scope:
         past = scope.enter_context(opened(run, settings))
         if not options["dry_run"]:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from bulkpause.cli import exits, streams
-from bulkpause.cli.conduct import check_options, prepared
-from bulkpause.cli.options import Verb, load_settings, verify_options
+from bulkpause.cli.conduct import checked_settings, prepared
+from bulkpause.cli.options import Verb, verify_options
 from bulkpause.cli.past import opened
 
 
@@ -39,8 +39,7 @@ def verify(run: str, **options: Any) -> int:
     from bulkpause.logs import LazyLog  # noqa: PLC0415
     from bulkpause.verifying import verify_run  # noqa: PLC0415
 
-    check_options(options)
-    settings = load_settings(options).settings
+    settings = checked_settings(options)
     with ExitStack() as scope:
         past = scope.enter_context(opened(run, settings))
         check_same(past.run, settings, is_sandbox=options["sandbox"])

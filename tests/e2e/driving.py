@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pexpect
 
+from bulkpause.replay import BROKEN_OFF
 from bulkpause.sandbox import JournalEntry, Sandbox
 
 COMMAND: Final = str(Path(sys.executable).with_name("bulkpause"))
@@ -23,6 +24,8 @@ PATIENCE_S: Final = 20.0
 NO_COVERAGE: Final = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """For processes that add nothing to it, or may not write as much as the collector wants to."""
 LINE = dict[str, Any]
+Mark = tuple[dict[Path, int], int]
+"""The size of each run's ledger, and how many PUTs the service had seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Ran:
     stdout: str
     stderr: str
     directory: Path | None
-    """The run directory it made, if it made one."""
+    """The run directory it made, or wrote to, if it did."""
     puts: tuple[JournalEntry, ...]
     """What the service saw of it."""
 
@@ -55,13 +58,19 @@ class Ran:
         return [line for line in self.ledger if line["event"] == event]
 
     @property
+    def endings(self) -> list[LINE]:
+        """Of every row the latest line that says how it ended."""
+        latest = {line["row"]: line for line in self.ledger if line["event"] in {"outcome", "resolved"}}
+        return list(latest.values())
+
+    @property
     def statuses(self) -> Counter[str]:
         """Outcomes counted by status, from the audit log."""
-        return Counter(line["status"] for line in self.events("outcome"))
+        return Counter(line["status"] for line in self.endings)
 
     def ids(self, *statuses: str) -> set[str]:
         """The reports that ended so."""
-        return {line["report_id"] for line in self.events("outcome") if line["status"] in statuses}
+        return {line["report_id"] for line in self.endings if line["status"] in statuses}
 
 
 class Operator:
@@ -121,7 +130,7 @@ class Operator:
     def command(self, arguments: Sequence[str], script: str | None = None) -> list[str]:
         """The command with the flags before its own, which win; or a bash script with that as "$@"."""
         verb, *rest = arguments
-        flags = {"pause": self.flags, "resume": self.flags, "list": self.target}.get(verb, list)()
+        flags = {**dict.fromkeys(("pause", "resume", "continue"), self.flags), "list": self.target}.get(verb, list)()
         command = [COMMAND, verb, *flags, *rest]
         return command if script is None else ["bash", "-c", script, "bash", *command]
 
@@ -155,13 +164,11 @@ class Operator:
         """Start the command, or a bash script with the command as "$@", on a pseudo-terminal of its own."""
         return Terminal(self, self._mark(), self.command(arguments, script), self.environment(env))
 
-    def _mark(self) -> tuple[set[Path], int]:
-        return set(self.runs.glob("*")), len(self.sandbox.journal.puts)
+    def _mark(self) -> Mark:
+        return {folder: _ledger_size(folder) for folder in self.runs.glob("*")}, len(self.sandbox.journal.puts)
 
-    def _judged(
-        self, before: tuple[set[Path], int], code: int, stdout: bytes, stderr: bytes, *, may_abandon: bool
-    ) -> Ran:
-        made = [directory for directory in self.runs.glob("*") if directory not in before[0]]
+    def _judged(self, before: Mark, code: int, stdout: bytes, stderr: bytes, *, may_abandon: bool) -> Ran:
+        made = [folder for folder in self.runs.glob("*") if before[0].get(folder) != _ledger_size(folder)]
         assert len(made) <= 1
         ran = Ran(
             code=code,
@@ -174,16 +181,14 @@ class Operator:
         if ran.directory is not None and (ran.directory / "audit.jsonl").exists():
             check_intents_come_first(ran.ledger, ran.puts)
             if (ran.directory / "summary.json").exists():
-                check_books(ran, may_abandon=may_abandon)
+                check_books(ran, self.sandbox.journal.puts, may_abandon=may_abandon)
         return ran
 
 
 class Running:
     """An invocation under way, with pipes for its standard streams."""
 
-    def __init__(
-        self, operator: Operator, before: tuple[set[Path], int], command: Sequence[str], env: dict[str, str]
-    ) -> None:
+    def __init__(self, operator: Operator, before: Mark, command: Sequence[str], env: dict[str, str]) -> None:
         self._operator = operator
         self._before = before
         self.process = subprocess.Popen(
@@ -215,9 +220,7 @@ class Running:
 class Terminal:
     """An invocation on a pseudo-terminal: what it prints, stdout and stderr alike, is what a person would see."""
 
-    def __init__(
-        self, operator: Operator, before: tuple[set[Path], int], command: Sequence[str], env: dict[str, str]
-    ) -> None:
+    def __init__(self, operator: Operator, before: Mark, command: Sequence[str], env: dict[str, str]) -> None:
         self._operator = operator
         self._before = before
         self._seen = ""
@@ -298,28 +301,36 @@ def check_intents_come_first(ledger: Sequence[LINE], puts: Sequence[JournalEntry
         assert intent["at"][:26] <= put.at[:26]
 
 
-def check_books(ran: Ran, *, may_abandon: bool) -> None:
+def check_books(ran: Ran, journal: Sequence[JournalEntry], *, may_abandon: bool) -> None:
     """One outcome per row, counts that add up, and no claim the service would deny.
 
-    What a run abandoned in flight counts as sent, whether or not it arrived.
+    What a run abandoned in flight, or a kill cut short, counts as sent, whether or not it arrived.
     """
-    summary, outcomes = ran.summary, ran.events("outcome")
-    assert len({line["row"] for line in outcomes}) == len(outcomes)
+    summary, outcomes, ledger = ran.summary, ran.endings, ran.ledger
+    parts = sum(line["event"] in {"run_started", "run_continued"} for line in ledger)
+    assert parts > 1 or len(ran.events("outcome")) == len(outcomes)
     if summary["state"] != "broken":
-        assert ran.ledger[-1]["event"] == "run_finished"
-        assert ran.ledger[-1]["summary"]["by_status"] == summary["by_status"]
+        assert ledger[-1]["event"] in {"run_finished", "verified"}
+        assert (ledger[-1]["lines"], ledger[-1]["head"]) == (summary["audit_lines"], summary["audit_head"])
         assert summary["by_status"] == ran.statuses
         codes = Counter(str(line["status_code"] or "none") for line in outcomes)
         assert summary["by_status_code"] == codes
         assert summary["read"] == len(outcomes) + summary["duplicates"]
-        assert summary["sent"] == sum(line["sent"] for line in outcomes)
-    sent = len(ran.puts)
-    assert summary["sent"] >= sent if may_abandon else summary["sent"] == sent
-    acted = {put.report_id for put in ran.puts if put.effect}
+        assert summary["sent"] == sum(line["sent"] for line in ran.events("outcome"))
+    intents = {line["correlation_id"] for line in ledger if line["event"] == "attempt_started"}
+    puts = [put for put in journal if put.correlation_id in intents]
+    was_killed = any(line.get("error") == BROKEN_OFF for line in ledger)
+    assert summary["sent"] >= len(puts) if may_abandon or was_killed else summary["sent"] == len(puts)
+    acted = {put.report_id for put in puts if put.effect}
     assert ran.ids("succeeded") <= acted
     named = ran.ids("succeeded", "unknown")
     if summary["state"] == "broken":  # an intent without an outcome is in doubt, and may have acted
         named |= {line["report_id"] for line in ran.events("attempt_started")} - {
             line["report_id"] for line in outcomes
         }
-    assert {put.report_id for put in ran.puts if put.changed} <= named
+    assert {put.report_id for put in puts if put.changed} <= named
+
+
+def _ledger_size(folder: Path) -> int:
+    ledger = folder / "audit.jsonl"
+    return ledger.stat().st_size if ledger.exists() else -1

@@ -27,6 +27,7 @@ def test_every_report_is_paused_over_tls_with_one_real_token(an_operator: MakeOp
     assert Counter(entry.operation for entry in operator.sandbox.journal.entries) == {
         "discovery": 1,
         "token": 1,
+        "list": 1,
         "pause": 60,
     }
     assert {(put.method, put.path.partition("?")[2]) for put in ran.puts} == {("PUT", "")}
@@ -48,8 +49,10 @@ def test_each_kind_of_ending_is_counted_and_what_failed_can_be_tried_again(an_op
     assert ran.directory is not None
     assert {row["report_id"] for row in csv_rows(ran.directory / "failed.csv")} == {first, third, stranger}
     again = operator.run("-", script=printed_command(ran, "Next"))
-    assert again.statuses == {"succeeded": 1, "denied": 1, "not_found": 1}
-    assert again.ids("succeeded") == {third}
+    assert again.directory == ran.directory
+    assert {put.report_id for put in again.puts} == {first, third, stranger}
+    assert again.statuses == {"succeeded": 19, "denied": 1, "not_found": 1, "invalid": 2}
+    assert third in again.ids("succeeded")
 
 
 def test_the_command_under_undo_reverses_the_run_and_nothing_else(an_operator: MakeOperator) -> None:

@@ -39,7 +39,7 @@ def test_ctrl_c_says_so_at_once_drains_and_leaves_complete_books(an_operator: Ma
     assert ran.summary["state"] == "interrupted"
     assert ran.summary["stopped_by"]["reason"] == "signal"
     assert ran.directory is not None
-    assert f"bulkpause pause {ran.directory}/failed.csv" in ran.stdout
+    assert f"bulkpause continue {ran.directory}" in ran.stdout
 
 
 def test_a_second_ctrl_c_abandons_what_is_in_flight_as_unknown(an_operator: MakeOperator) -> None:
