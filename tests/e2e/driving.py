@@ -121,7 +121,7 @@ class Operator:
     def command(self, arguments: Sequence[str], script: str | None = None) -> list[str]:
         """The command with the flags before its own, which win; or a bash script with that as "$@"."""
         verb, *rest = arguments
-        flags = {"pause": self.flags, "resume": self.flags, "list": self.target}.get(verb, list)()
+        flags = {**dict.fromkeys(("pause", "resume", "continue"), self.flags), "list": self.target}.get(verb, list)()
         command = [COMMAND, verb, *flags, *rest]
         return command if script is None else ["bash", "-c", script, "bash", *command]
 

@@ -26,8 +26,8 @@ VARIABLE: Final = "FAULTY_DISK"
 _ID: Final = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 NAMED: Final = re.compile(rf'"correlation_id":"{_ID}"'.encode())
 """How a line of the ledger names its attempt."""
-SENT: Final = re.compile(rf"MS-CorrelationId: {_ID}".encode())
-"""How a request names its attempt on the wire."""
+SENT: Final = re.compile(rf"\APUT .*MS-CorrelationId: {_ID}".encode(), re.DOTALL)
+"""How a PUT names its attempt on the wire; what is read is nobody's attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

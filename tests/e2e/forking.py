@@ -26,7 +26,14 @@ if __name__ == "__main__":
 from tests.e2e.faulty_disk import Faults, FaultyDisk
 
 PRELOADED: Final = (
-    *("bulkpause.cli.root", "bulkpause.cli.operate", "bulkpause.cli.render", "bulkpause.open_files", "bulkpause.run"),
+    *(
+        "bulkpause.cli.root",
+        "bulkpause.cli.operate",
+        "bulkpause.cli.past",
+        "bulkpause.cli.conduct",
+        "bulkpause.cli.render",
+    ),
+    *("bulkpause.continuing", "bulkpause.open_files", "bulkpause.run", "bulkpause.runs"),
     *("bulkpause.sources.lines", "bulkpause.sources.tables", "concurrent.futures.thread", "platformdirs.unix"),
     *("encodings.idna", "encodings.unicode_escape", "pydantic", "pydantic.root_model", "pydantic_settings", "zoneinfo"),
 )

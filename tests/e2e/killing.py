@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,9 @@ from tests.e2e.forking import Forked, ForkServer
 CONCURRENCY: Final = 6
 WAYS: Final = ("start", "put", "line", "torn", "written", "synced", "sent")
 """When to kill: some time after the start, a number of requests or lines into it, or at one call of its own."""
+
+ENDS: Final = ("outcome", "resolved")
+"""The lines that say how a report ended: the later one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,11 @@ def choose_kill(rng: random.Random) -> Kill:
 
 @dataclass(slots=True)
 class Campaign:
-    """The lives of one run. `begin` and `go_on` are the arguments of the first process and of each that follows."""
+    """The lives of one run: `bulkpause pause` with `flags` until there is a line of it, then `bulkpause continue`."""
 
     operator: Operator
     server: ForkServer
-    begin: Callable[[Operator], Sequence[str]]
-    go_on: Callable[[Operator, Sequence[LINE]], Sequence[str]]
+    flags: tuple[str, ...] = ()
     lives: list[tuple[JournalEntry, ...]] = field(default_factory=list)
     """What the service saw of each process."""
     ledger: list[LINE] = field(default_factory=list)
@@ -58,10 +60,11 @@ class Campaign:
         """Run one process, kill it at `kill`, and check what it leaves; its exit code, or minus the signal."""
         operator = self.operator
         before = self.ledger
-        arguments = self.go_on(operator, before) if before else self.begin(operator)
+        source = operator.source(operator.sandbox.report_ids)
+        verb = ("continue", before[0]["run_id"]) if before else ("pause", source)
         seen = len(operator.sandbox.journal.puts)
         process = self.server.start(
-            operator.command(arguments)[1:],
+            operator.command([*verb, "--concurrency", str(CONCURRENCY), *self.flags])[1:],
             env=operator.environment(NO_COVERAGE),
             folder=operator.home,
             said=operator.home / "said.txt",
@@ -108,7 +111,9 @@ class Campaign:
         named = {line["correlation_id"] for line in ledger if line["event"] == "attempt_started"}
         puts = self.lives[-1]
         assert {put.correlation_id for put in puts} <= named
-        assert len(in_doubt(ledger[len(before) :])) <= CONCURRENCY
+        new = ledger[len(before) :]
+        assert len(in_doubt(new)) <= CONCURRENCY
+        assert sum(line["status"] == "unknown" for line in new if line["event"] == "outcome") <= CONCURRENCY
         assert not {put.report_id for put in puts} & succeeded(before)
 
 
@@ -120,7 +125,7 @@ def in_doubt(lines: Iterable[LINE]) -> set[str]:
 
 def succeeded(lines: Iterable[LINE]) -> set[str]:
     """The reports that a ledger says are done."""
-    return {line["report_id"] for line in lines if line["event"] == "outcome" and line["status"] == "succeeded"}
+    return {line["report_id"] for line in lines if line["event"] in ENDS and line["status"] == "succeeded"}
 
 
 def sent_again(lives: Sequence[Sequence[JournalEntry]]) -> list[set[str | None]]:

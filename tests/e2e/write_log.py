@@ -62,7 +62,7 @@ def from_strace(text: str, *, ledger: str) -> Iterator[Call]:
                     syncing.add(begun["pid"])
                 case "fsync" | "fdatasync" if is_ledger and begun["rest"].endswith("= 0"):
                     yield Call("sync")
-                case "sendto" | "sendmsg" if ids:
+                case "sendto" | "sendmsg" if '"PUT ' in begun["rest"]:
                     yield Call("send", ids)
         elif (resumed := _RESUMED.fullmatch(line)) and resumed["call"] in {"fsync", "fdatasync"}:
             if resumed["pid"] in syncing and resumed["result"] == "0":
