@@ -115,6 +115,9 @@ class Campaign:
         assert len(in_doubt(new)) <= CONCURRENCY
         assert sum(line["status"] == "unknown" for line in new if line["event"] == "outcome") <= CONCURRENCY
         assert not {put.report_id for put in puts} & succeeded(before)
+        if "--no-snapshot" not in self.flags:  # a look settles what was in doubt
+            acted = {put.report_id for life in self.lives[:-1] for put in life if put.effect}
+            assert not {put.report_id for put in puts} & acted
 
 
 def in_doubt(lines: Iterable[LINE]) -> set[str]:
