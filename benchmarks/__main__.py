@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Final
 
-PARTS: Final = ("throughput", "latency", "loop_delay", "memory", "startup", "ledger", "killed", "sandbox")
+PARTS: Final = ("throughput", "latency", "loop_delay", "memory", "startup", "sandbox", "ledger", "killed")
 
 
 def main(names: list[str]) -> int:

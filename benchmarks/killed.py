@@ -1,8 +1,8 @@
 """What kill -9 costs: the requests that are sent twice when the rest is done, beside GNU parallel with --resume.
 
-Run it with `python -m benchmarks.killed [ROUNDS]`. Each round pauses 300 reports at 8 in flight, kills all its
-processes halfway, and goes on: `parallel --joblog --resume` with curl, `bulkpause continue`, and the same with --no-snapshot. The
-sandbox's journal says what was sent. Without GNU parallel it says so and measures the rest.
+Run it with `python -m benchmarks.killed [ROUNDS]`. Each round pauses 300 reports at 8 in flight, is killed halfway with
+all its processes, and goes on: `parallel --joblog --resume` with curl, `bulkpause continue`, and that with
+--no-snapshot. The sandbox's journal says what was sent. Without GNU parallel it says so and measures the rest.
 """
 
 from __future__ import annotations
