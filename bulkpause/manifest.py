@@ -41,6 +41,7 @@ class Manifest:
         self._counts = SourceCounts()
         self._digest = hashlib.sha256(_HEADER)
         self._error: Exception | None = None
+        self._is_whole = False
         self._stop = threading.Event()
         self._changed = asyncio.Event()
         self._begun = asyncio.Event()
@@ -55,6 +56,11 @@ class Manifest:
     def is_filled(self) -> bool:
         """Whether the source has ended, so that `counts` is final."""
         return self._ended.is_set()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the source held is pinned: it has ended by itself, and not by a stop or an error."""
+        return self._is_whole
 
     @property
     def sha256(self) -> str:
@@ -143,6 +149,7 @@ class Manifest:
             elif not self._stop.is_set():
                 self._error = error
                 self._counts = replace(counts())  # with the duplicates behind the last batch
+                self._is_whole = error is None
         self._tell(loop, self._end)
 
     def _drain(

@@ -163,11 +163,9 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 snapshot = await _snapshot(parts, engine, session)
                 display.rows = rows = await parts.work.rows(snapshot, record)
                 display.ended_before, display.failed_before = record.ended, record.failed
-                source_end = group.create_task(_note_source_end(parts.work.manifest, engine, record, report))
+                group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
-                if engine.stopping:
-                    source_end.cancel()
-                elif parts.settings.run.verify:
+                if parts.settings.run.verify and not engine.stopping:
                     await _unless_stopped(engine, _verify(parts, session))
                 for companion in companions:
                     companion.cancel()
@@ -259,7 +257,7 @@ async def _unless_stopped(engine: Engine, doing: Coroutine[Any, Any, T]) -> T | 
     return None if task.cancelled() else task.result()
 
 
-async def _note_source_end(manifest: Manifest | None, engine: Engine, record: RunRecord, report: RunReport) -> None:
+async def _note_source_end(manifest: Manifest | None, record: RunRecord, report: RunReport) -> None:
     """Once the source has ended, write down what it held: without this line the manifest may be a part only."""
     if manifest is None:
         return
@@ -267,7 +265,7 @@ async def _note_source_end(manifest: Manifest | None, engine: Engine, record: Ru
         counts = await manifest.filled()
     except SourceError:
         return  # the engine meets the same error in the feed, and halts
-    if not engine.stopping:  # a stop ends the manifest too, wherever the source may be
+    if manifest.is_whole:
         report.source_has_ended = True
         record.notice(Notice("source_read", {**source_counts(counts), "manifest_sha256": manifest.sha256}))
 

@@ -102,7 +102,7 @@ def test_an_internal_error_shows_no_text_that_might_be_secret(cli: Cli, monkeypa
     def fail(_options: object) -> None:
         raise RuntimeError("planted-secret")
 
-    monkeypatch.setattr("bulkpause.cli.operate.load_settings", fail)
+    monkeypatch.setattr("bulkpause.cli.conduct.load_settings", fail)
     said = cli("pause", "reports.csv")
     assert (said.code, said.out) == (70, "")
     assert re.fullmatch(r"bulkpause: internal error, please report it: RuntimeError at operate.py:\d+\.\n", said.err)
@@ -112,6 +112,6 @@ def test_ctrl_c_ends_with_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     def interrupt(_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bulkpause.cli.operate.load_settings", interrupt)
+    monkeypatch.setattr("bulkpause.cli.conduct.load_settings", interrupt)
     said = cli("pause", "reports.csv")
     assert (said.code, said.err) == (130, "\nbulkpause: interrupted.\n")
