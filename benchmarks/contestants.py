@@ -26,7 +26,7 @@ from bulkpause.logs import LazyLog, Redactor
 from bulkpause.manifest import Manifest
 from bulkpause.models import Operation, Status
 from bulkpause.run import Console, execute
-from bulkpause.rundir import new_run
+from bulkpause.runs.identity import new_run
 from bulkpause.settings import Api, Auth, Rate, Run, Secret, Settings
 from bulkpause.sources import Format, open_source
 from bulkpause.work import fresh

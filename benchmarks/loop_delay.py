@@ -35,8 +35,8 @@ from bulkpause.logs import LazyLog, Redactor
 from bulkpause.manifest import Manifest
 from bulkpause.models import Operation
 from bulkpause.run import Console, execute
-from bulkpause.rundir import new_run
-from bulkpause.runreport import RunReport
+from bulkpause.runs.identity import new_run
+from bulkpause.runs.report import RunReport
 from bulkpause.settings import Api, Auth, Rate, Run, Secret, Settings
 from bulkpause.sources import Format, open_source
 from bulkpause.work import fresh

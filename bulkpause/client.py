@@ -19,11 +19,11 @@ from yarl import URL
 
 from bulkpause import __version__
 from bulkpause.clock import Clock
-from bulkpause.envelope import BODY_LIMIT, plain
 from bulkpause.errors import ConfigError
 from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
-from bulkpause.pages import LIST_LIMIT, NO_QUERY, judge_page
 from bulkpause.replies import judge
+from bulkpause.replies.envelope import BODY_LIMIT, plain
+from bulkpause.replies.pages import LIST_LIMIT, NO_QUERY, judge_page
 
 LONG_READ: Final = 10
 """A list may take this many times `timeout_s`, as long as it keeps coming."""

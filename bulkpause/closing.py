@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from bulkpause import audit as ledger
 from bulkpause.audit import AuditLog
 from bulkpause.errors import AuditError, ConfigError
-from bulkpause.extracts import write_failed, write_left_alone
 from bulkpause.models import HaltReason, Outcome, Status
+from bulkpause.proof.signing import load_key, write_signature
 from bulkpause.replay import latest_outcomes
-from bulkpause.runreport import RunReport
+from bulkpause.runs.extracts import write_failed, write_left_alone
+from bulkpause.runs.report import RunReport
 from bulkpause.settings import Settings
-from bulkpause.signing import load_key, write_signature
 
 
 async def close_ledger(audit: AuditLog, report: RunReport, settings: Settings) -> None:

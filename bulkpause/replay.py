@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from bulkpause.chain import Closing
-from bulkpause.ends import Ends
 from bulkpause.events import Fields, to_attempt, to_outcome
 from bulkpause.models import Attempt, Operation, Outcome, Reply, ReportId, SourceCounts, Status, Verdict
 from bulkpause.retry import ended
 from bulkpause.summary import RunSummary
+from bulkpause.summary.ends import Ends
 
 BROKEN_OFF: Final = "the run broke off while this attempt was in flight"
 WAITING: Final = "the run broke off before the next try"

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from bulkpause.clock import Clock
 from bulkpause.models import Attempt, Page, Reply, Report, ReportId, Verdict
-from bulkpause.pages import NO_QUERY
+from bulkpause.replies.pages import NO_QUERY
 from bulkpause.retry import RetryPolicy, Stop, decide
 
 BUDGET: Final = 1000

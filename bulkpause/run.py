@@ -23,14 +23,14 @@ from bulkpause.models import Notice, SourceCounts
 from bulkpause.ports import nothing_known
 from bulkpause.progress import Progress, Style
 from bulkpause.progress import Snapshot as Moment
-from bulkpause.readback import take_snapshot, verify
 from bulkpause.record import RunRecord
-from bulkpause.rundir import Run
-from bulkpause.runreport import RunReport, write_summary
+from bulkpause.runs.identity import Run
+from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.session import Session, connected, retry_policy
 from bulkpause.settings import Settings, settings_digest
-from bulkpause.snapshot import Snapshot
 from bulkpause.stopping import StopSignals
+from bulkpause.tenant.readback import take_snapshot, verify
+from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.work import Rows, Work
 
 LOOKAHEAD_S: Final = 0.05

@@ -13,7 +13,7 @@ from bulkpause.client import ClientSettings, ReportClient
 from bulkpause.clock import Clock
 from bulkpause.gates import HoldGate, RateGate
 from bulkpause.models import Notice
-from bulkpause.pages import NO_QUERY
+from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
 from bulkpause.settings import Settings

@@ -9,16 +9,16 @@ from bulkpause import __version__
 from bulkpause.audit import AuditLog
 from bulkpause.clock import Clock
 from bulkpause.closing import sign, write_extracts
-from bulkpause.continuing import settle_unfinished
 from bulkpause.logs import LazyLog
 from bulkpause.models import Notice
-from bulkpause.readback import verify
 from bulkpause.record import RunRecord
-from bulkpause.runreport import RunReport, write_summary
-from bulkpause.runs import PastRun, outcomes_of, report_of
+from bulkpause.runs.past import PastRun, outcomes_of, report_of
+from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.session import connected
 from bulkpause.settings import Settings, settings_digest
-from bulkpause.verify import Verification
+from bulkpause.tenant.readback import verify
+from bulkpause.tenant.verify import Verification
+from bulkpause.work.continuing import settle_unfinished
 
 
 async def verify_run(

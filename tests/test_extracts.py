@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from bulkpause.events import outcome_fields
-from bulkpause.extracts import LEFT_ALONE_COLUMNS, OUTCOME_COLUMNS, write_failed, write_left_alone
 from bulkpause.models import Operation, Outcome, ReportId, Status
 from bulkpause.replay import Replay
+from bulkpause.runs.extracts import LEFT_ALONE_COLUMNS, OUTCOME_COLUMNS, write_failed, write_left_alone
 from bulkpause.sources import open_source
 
 ID = "0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90"

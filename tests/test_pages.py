@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bulkpause.models import Page, Reply, Report, ReportId, Verdict
-from bulkpause.pages import judge_page
+from bulkpause.replies.pages import judge_page
 from tests.envelopes import CASINGS, HTML, JSON, NOW, OTHER, PAYLOADS, REPORT, Casing, envelope, report
 
 LISTED = report(

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bulkpause.envelope import BODY_LIMIT
 from bulkpause.models import MESSAGE_LIMIT, Operation, Reply, Verdict
 from bulkpause.replies import judge
+from bulkpause.replies.envelope import BODY_LIMIT
 from tests.envelopes import CASINGS, HTML, JSON, NOW, OTHER, PAYLOADS, REPORT, VALUES, Casing, envelope, pascal, report
 
 VERDICTS = {

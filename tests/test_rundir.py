@@ -17,9 +17,9 @@ import pytest
 
 from bulkpause.errors import AuditCreateError, AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Status
-from bulkpause.rundir import Run, discard, new_run
-from bulkpause.runreport import RunReport, write_summary
-from bulkpause.runs import RunFolder
+from bulkpause.runs.finding import RunFolder
+from bulkpause.runs.identity import Run, discard, new_run
+from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.settings import Audit, Settings
 from bulkpause.settings import Run as RunSettings
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes
@@ -151,7 +151,7 @@ def test_commands_survive_the_shell_and_go_to_the_same_place() -> None:
 def test_on_windows_commands_are_quoted_for_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     report = a_report(DONE, DENIED, run=a_run(Path("my runs")))
     with monkeypatch.context() as patch:
-        patch.setattr("bulkpause.runreport.os.name", "nt")
+        patch.setattr("bulkpause.runs.report.os.name", "nt")
         commands = report.next_command, report.undo_command
     assert commands == ('bulkpause continue "my runs" --failed', 'bulkpause undo "my runs"')
 

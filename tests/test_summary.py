@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkpause.latencies import Latencies
 from bulkpause.models import Attempt, Outcome, Reply, ReportId, Status, Verdict
 from bulkpause.summary import NAMED, REASON_LIMIT, RunSummary
+from bulkpause.summary.latencies import Latencies
 
 REPORT = ReportId("0b9c7a52-8a5e-4f9b-9c1e-3d2f1a0b4c5d")
 

@@ -11,7 +11,7 @@ from bulkpause.cli import exits
 from bulkpause.cli.options import Verb, config_options, load_settings
 
 if TYPE_CHECKING:
-    from bulkpause.proof import Proof
+    from bulkpause.proof.examine import Proof
 
 NAMED_FLAWS: Final = 20
 
@@ -44,12 +44,12 @@ def verify(run: str, *, public_key: Path | None, as_json: bool, **options: Any) 
     RUN is a run id, a unique start of one, a run directory, or last. Exit code 0: all lines are as they were written,
     and the run has ended; 1: so far they are, but it has not ended; 5: something is wrong.
     """
-    from bulkpause.proof import examine  # noqa: PLC0415 - keep --help quick
+    from bulkpause.proof.examine import examine  # noqa: PLC0415 - keep --help quick
 
     file = Path(run)
     summary_file = file.parent / "summary.json"
     if not file.is_file():
-        from bulkpause.runs import find_run  # noqa: PLC0415
+        from bulkpause.runs.finding import find_run  # noqa: PLC0415
 
         folder = find_run(run, load_settings(options).settings.run.runs_path)
         file, summary_file = folder.audit_file, folder.summary_file
@@ -68,7 +68,7 @@ def verify(run: str, *, public_key: Path | None, as_json: bool, **options: Any) 
 @click.argument("file", type=_FILE, default="audit-key.pem")
 def keygen(file: Path) -> None:
     """Write a new Ed25519 private key to FILE, for you alone, and its public key to FILE.pub, for everybody."""
-    from bulkpause.signing import make_key  # noqa: PLC0415
+    from bulkpause.proof.signing import make_key  # noqa: PLC0415
 
     name = make_key(file)
     click.echo(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from bulkpause.clock import Clock
     from bulkpause.run import Console
-    from bulkpause.rundir import Run
-    from bulkpause.runs import PastRun
+    from bulkpause.runs.identity import Run
+    from bulkpause.runs.past import PastRun
     from bulkpause.settings import Settings
     from bulkpause.work import Work
 
@@ -65,7 +65,7 @@ def checked_settings(options: dict[str, Any]) -> Settings:
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
     settings = load_settings(options).settings
     if settings.audit.signing_key_file is not None:
-        from bulkpause.signing import load_key  # noqa: PLC0415 - only who signs pays for it
+        from bulkpause.proof.signing import load_key  # noqa: PLC0415 - only who signs pays for it
 
         load_key(settings.audit.signing_key_file)
     return settings

@@ -19,8 +19,8 @@ from bulkpause.errors import (
 
 if TYPE_CHECKING:
     from bulkpause.models import Verdict
-    from bulkpause.runreport import RunReport
-    from bulkpause.verify import Verification
+    from bulkpause.runs.report import RunReport
+    from bulkpause.tenant.verify import Verification
 
 OK: Final = 0
 NOT_ALL: Final = 1
@@ -69,7 +69,7 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
 def of_report(report: RunReport) -> int:
     """What stopped the run wins, then what the service contradicts, then outcomes in doubt, then failures."""
     from bulkpause.models import HaltReason, Status  # noqa: PLC0415 - keep --help quick
-    from bulkpause.verify import MISMATCHES, Finding  # noqa: PLC0415
+    from bulkpause.tenant.verify import MISMATCHES, Finding  # noqa: PLC0415
 
     if report.audit_error is not None:
         return AUDIT_FAILED

@@ -19,13 +19,14 @@ from bulkpause.cli import streams
 from bulkpause.cli.words import many, print_json, print_text
 from bulkpause.errors import BulkpauseError, UsageError
 from bulkpause.events import outcome_fields
-from bulkpause.extracts import OUTCOME_COLUMNS, outcome_row
 from bulkpause.ids import escaped
 from bulkpause.lock import owner_of
 from bulkpause.logs import printable
 from bulkpause.models import Outcome, ReportId, Status
 from bulkpause.progress import duration
-from bulkpause.runs import PastRun, RunFolder, outcomes_of, read_run, report_of, sealed_summary
+from bulkpause.runs.extracts import OUTCOME_COLUMNS, outcome_row
+from bulkpause.runs.finding import RunFolder
+from bulkpause.runs.past import PastRun, outcomes_of, read_run, report_of, sealed_summary
 
 EXPORT_COLUMNS: Final = (
     *OUTCOME_COLUMNS,

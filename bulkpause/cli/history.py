@@ -32,7 +32,7 @@ def runs(*, most: int, as_json: bool, **options: Any) -> int:
     """List the runs there are, the newest first: what each did, its state, how many reports ended how, and its age."""
     from bulkpause.cli import gallery  # noqa: PLC0415 - keep --help quick
     from bulkpause.clock import SystemClock  # noqa: PLC0415
-    from bulkpause.runs import run_folders  # noqa: PLC0415
+    from bulkpause.runs.finding import run_folders  # noqa: PLC0415
 
     path = load_settings(options).settings.run.runs_path
     folders = run_folders(path)
@@ -63,7 +63,8 @@ def show(run: str, *, failures: bool, given_id: str | None, as_json: bool, **opt
     from bulkpause.cli import gallery, render, streams  # noqa: PLC0415 - keep --help quick
     from bulkpause.ids import parse_report_id, why_refused  # noqa: PLC0415
     from bulkpause.lock import owner_of  # noqa: PLC0415
-    from bulkpause.runs import differences, find_run, read_run, report_of  # noqa: PLC0415
+    from bulkpause.runs.finding import find_run  # noqa: PLC0415
+    from bulkpause.runs.past import differences, read_run, report_of  # noqa: PLC0415
 
     if failures and given_id is not None:
         raise UsageError("--failures and --id ask for different things: choose one.")
@@ -117,7 +118,8 @@ def export(run: str, *, statuses: str | None, form: str, output: Path | None, **
     RUN is a run id, the start of one, a run directory, or last.
     """
     from bulkpause.cli import gallery  # noqa: PLC0415 - keep --help quick
-    from bulkpause.runs import find_run, read_run  # noqa: PLC0415
+    from bulkpause.runs.finding import find_run  # noqa: PLC0415
+    from bulkpause.runs.past import read_run  # noqa: PLC0415
 
     chosen = gallery.chosen_statuses(statuses)
     past = read_run(find_run(run, load_settings(options).settings.run.runs_path))

@@ -95,7 +95,7 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.lock import LedgerLock  # noqa: PLC0415
     from bulkpause.manifest import Manifest  # noqa: PLC0415
-    from bulkpause.rundir import discard, new_run  # noqa: PLC0415
+    from bulkpause.runs.identity import discard, new_run  # noqa: PLC0415
 
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
     run = new_run(

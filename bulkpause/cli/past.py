@@ -16,8 +16,8 @@ from bulkpause.errors import AuditCreateError, UsageError
 from bulkpause.models import Status
 
 if TYPE_CHECKING:
-    from bulkpause.rundir import Run
-    from bulkpause.runs import PastRun
+    from bulkpause.runs.identity import Run
+    from bulkpause.runs.past import PastRun
     from bulkpause.settings import Settings
     from bulkpause.work import Work
 
@@ -96,7 +96,8 @@ def opened(spec: str, settings: Settings) -> Iterator[PastRun]:
     """
     from bulkpause.clock import SystemClock  # noqa: PLC0415 - keep --help quick
     from bulkpause.lock import LedgerLock, owner_of  # noqa: PLC0415
-    from bulkpause.runs import find_run, read_run  # noqa: PLC0415
+    from bulkpause.runs.finding import find_run  # noqa: PLC0415
+    from bulkpause.runs.past import read_run  # noqa: PLC0415
 
     folder = find_run(spec, settings.run.runs_path)
     if (owner := owner_of(folder.audit_file)) is not None:
@@ -109,9 +110,9 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     import asyncio  # noqa: PLC0415
 
     from bulkpause.cli import plans, render  # noqa: PLC0415
-    from bulkpause.continuing import check_same, continuation, count_left  # noqa: PLC0415
     from bulkpause.replay import FAILED  # noqa: PLC0415
-    from bulkpause.runs import report_of  # noqa: PLC0415
+    from bulkpause.runs.past import report_of  # noqa: PLC0415
+    from bulkpause.work.continuing import check_same, continuation, count_left  # noqa: PLC0415
 
     check_same(past.run, settings, is_sandbox=options["sandbox"])
     failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
@@ -138,11 +139,11 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
 
     from bulkpause.cli import plans  # noqa: PLC0415
     from bulkpause.clock import SystemClock  # noqa: PLC0415
-    from bulkpause.continuing import check_same  # noqa: PLC0415
     from bulkpause.lock import LedgerLock  # noqa: PLC0415
-    from bulkpause.rundir import discard, new_run  # noqa: PLC0415
-    from bulkpause.runs import outcomes_of  # noqa: PLC0415
-    from bulkpause.undoing import undoing  # noqa: PLC0415
+    from bulkpause.runs.identity import discard, new_run  # noqa: PLC0415
+    from bulkpause.runs.past import outcomes_of  # noqa: PLC0415
+    from bulkpause.work.continuing import check_same  # noqa: PLC0415
+    from bulkpause.work.undoing import undoing  # noqa: PLC0415
 
     check_same(past.run, settings, is_sandbox=options["sandbox"])
     counts = past.replay.summary.by_status

@@ -10,8 +10,8 @@ from bulkpause.cli.words import counted, many, print_json, print_text, target
 from bulkpause.logs import printable
 from bulkpause.models import Operation, Reject, SourceCounts
 from bulkpause.progress import duration
-from bulkpause.rundir import Run
-from bulkpause.runs import PastRun
+from bulkpause.runs.identity import Run
+from bulkpause.runs.past import PastRun
 from bulkpause.settings import Settings
 
 

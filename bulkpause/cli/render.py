@@ -15,11 +15,11 @@ from bulkpause.ids import escaped
 from bulkpause.logs import printable
 from bulkpause.models import SourceCounts, Status
 from bulkpause.progress import duration
-from bulkpause.runreport import RunReport
+from bulkpause.runs.report import RunReport
 from bulkpause.settings import Rate
 from bulkpause.summary import Failure, Group
-from bulkpause.undo import Why
-from bulkpause.verify import Finding, Verification
+from bulkpause.tenant.verify import Finding, Verification
+from bulkpause.work.undo import Why
 
 LINE_LIMIT: Final = 200
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bulkpause.models import ReportId
-    from bulkpause.runs import PastRun
+    from bulkpause.runs.past import PastRun
     from bulkpause.settings import Settings
 
 
@@ -38,7 +38,7 @@ def in_sandbox(settings: Settings, scope: ExitStack, *, remembering: PastRun | N
 def _changed_by(past: PastRun) -> dict[ReportId, tuple[str, str | None]]:
     """The reports that the run is known to have changed, as it left them: report_status and modified time."""
     from bulkpause.models import Status  # noqa: PLC0415
-    from bulkpause.runs import outcomes_of  # noqa: PLC0415
+    from bulkpause.runs.past import outcomes_of  # noqa: PLC0415
 
     return {
         outcome.report_id: (past.run.operation.wanted, outcome.modified_time)

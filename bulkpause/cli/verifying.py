@@ -35,9 +35,9 @@ def verify(run: str, **options: Any) -> int:
     from bulkpause.cli import render  # noqa: PLC0415
     from bulkpause.cli.redaction import redactor_for  # noqa: PLC0415
     from bulkpause.clock import SystemClock  # noqa: PLC0415
-    from bulkpause.continuing import check_same  # noqa: PLC0415
     from bulkpause.logs import LazyLog  # noqa: PLC0415
     from bulkpause.verifying import verify_run  # noqa: PLC0415
+    from bulkpause.work.continuing import check_same  # noqa: PLC0415
 
     settings = checked_settings(options)
     with ExitStack() as scope:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bulkpause.models import Operation, Outcome, ReportId, Status
-from bulkpause.rundir import Run
-from bulkpause.runreport import RunReport
+from bulkpause.runs.identity import Run
+from bulkpause.runs.report import RunReport
 from bulkpause.settings import Settings
 from bulkpause.summary import RunSummary
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulkpause import signing
 from bulkpause.lock import LedgerLock
+from bulkpause.proof import signing
 from tests.cli.calling import Cli, Serve
 from tests.proof.made import RUN_ID, joined, ledger, line
 
@@ -67,7 +67,7 @@ def test_each_flaw_is_named_and_the_exit_code_is_5(cli: Cli, run: Path) -> None:
 def test_a_ledger_broken_everywhere_says_that_not_all_is_named(
     cli: Cli, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bulkpause.inspection.PIECE_LIMIT", 10)
+    monkeypatch.setattr("bulkpause.proof.inspection.PIECE_LIMIT", 10)
     (run / "audit.jsonl").write_bytes(joined([one + b"\r" for one in ledger(30)]))
     said = cli("audit", "verify", "last")
     assert said.code == 5

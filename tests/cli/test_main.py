@@ -105,7 +105,7 @@ def test_an_internal_error_shows_no_text_that_might_be_secret(cli: Cli, monkeypa
     monkeypatch.setattr("bulkpause.cli.conduct.load_settings", fail)
     said = cli("pause", "reports.csv")
     assert (said.code, said.out) == (70, "")
-    assert re.fullmatch(r"bulkpause: internal error, please report it: RuntimeError at operate.py:\d+\.\n", said.err)
+    assert re.fullmatch(r"bulkpause: internal error, please report it: RuntimeError at conduct.py:\d+\.\n", said.err)
 
 
 def test_ctrl_c_ends_with_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from bulkpause.cli import plans, render
 from bulkpause.cli.plans import Plan
 from bulkpause.errors import AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Outcome, Reject, SourceCounts, Status
-from bulkpause.runreport import RunReport
+from bulkpause.runs.report import RunReport
 from bulkpause.settings import Auth, Settings
 from tests.cli.calling import Keyboard
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkpause.client import FakeTokens, describe
-from bulkpause.envelope import BODY_LIMIT
 from bulkpause.errors import AuthError
 from bulkpause.models import Verdict
+from bulkpause.replies.envelope import BODY_LIMIT
 from tests.client.peers import PAUSED, Act, Peer, client, http, once, peer, read_request, says
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -13,7 +13,7 @@ from bulkpause import __version__
 from bulkpause.client import ClientSettings, FakeTokens, ReportClient
 from bulkpause.clock import SystemClock
 from bulkpause.models import Operation, Page, Verdict, Wire
-from bulkpause.pages import NO_QUERY
+from bulkpause.replies.pages import NO_QUERY
 from tests.client.peers import PAUSED, REPORT_ID, Act, Peer, http, peer, read_request, says
 
 

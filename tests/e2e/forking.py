@@ -33,7 +33,7 @@ PRELOADED: Final = (
         "bulkpause.cli.conduct",
         "bulkpause.cli.render",
     ),
-    *("bulkpause.continuing", "bulkpause.open_files", "bulkpause.run", "bulkpause.runs"),
+    *("bulkpause.work.continuing", "bulkpause.open_files", "bulkpause.run", "bulkpause.runs"),
     *("bulkpause.sources.lines", "bulkpause.sources.tables", "concurrent.futures.thread", "platformdirs.unix"),
     *("encodings.idna", "encodings.unicode_escape", "pydantic", "pydantic.root_model", "pydantic_settings", "zoneinfo"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkpause import signing
+from bulkpause.proof import signing
 from tests.proof.made import joined, ledger
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkpause import signing
 from bulkpause.errors import LedgerError, UsageError
 from bulkpause.lock import LedgerLock
-from bulkpause.proof import Proof, Signed, examine
+from bulkpause.proof import signing
+from bulkpause.proof.examine import Proof, Signed, examine
 from tests.proof.made import RUN_ID, joined, ledger
 
 NOW = datetime(2026, 11, 24, 22, 4, 10, tzinfo=UTC)

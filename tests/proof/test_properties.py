@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkpause.chain import GENESIS, digest
-from bulkpause.flaws import Kind
-from bulkpause.inspection import Finding, check
+from bulkpause.proof.flaws import Kind
+from bulkpause.proof.inspection import Finding, check
 from tests.proof.made import joined, ledger, line, split
 
 LEDGERS = st.integers(1, 12).map(ledger)

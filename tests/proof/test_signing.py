@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from bulkpause import signing
 from bulkpause.chain import Closing
 from bulkpause.errors import ConfigError, LedgerError, UsageError
+from bulkpause.proof import signing
 
 ON_POSIX = os.name == "posix"
 NOW = datetime(2026, 11, 24, 22, 4, 10, tzinfo=UTC)

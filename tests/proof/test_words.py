@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from bulkpause import inspection
 from bulkpause.chain import GENESIS, LINE_LIMIT, Closing, digest, sealed_head
-from bulkpause.flaws import Kind, cut_off
-from bulkpause.inspection import check
+from bulkpause.proof import inspection
+from bulkpause.proof.flaws import Kind, cut_off
+from bulkpause.proof.inspection import check
 from tests.proof.made import RUN_ID, ledger, line
 
 

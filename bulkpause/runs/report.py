@@ -16,7 +16,7 @@ from bulkpause.chain import Closing
 from bulkpause.errors import AuditError
 from bulkpause.models import Halt, Status
 from bulkpause.replay import FAILED, OWED
-from bulkpause.rundir import Run
+from bulkpause.runs.identity import Run
 from bulkpause.summary import RunSummary
 
 SUMMARY_SCHEMA: Final = 1

@@ -11,10 +11,10 @@ import orjson
 from bulkpause import audit
 from bulkpause.chain import Closing
 from bulkpause.errors import LedgerError
-from bulkpause.flaws import Flaw, cut_off
-from bulkpause.inspection import Finding, check
 from bulkpause.lock import Owner, owner_of
-from bulkpause.signing import Signature, fingerprint, load_public_key, read_signature, signature_file
+from bulkpause.proof.flaws import Flaw, cut_off
+from bulkpause.proof.inspection import Finding, check
+from bulkpause.proof.signing import Signature, fingerprint, load_public_key, read_signature, signature_file
 
 
 class Signed(StrEnum):

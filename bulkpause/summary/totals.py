@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bulkpause.ends import End, Ends, FailureKey
-from bulkpause.latencies import Latencies
 from bulkpause.models import UNLISTED, Attempt, Outcome, Status
+from bulkpause.summary.ends import End, Ends, FailureKey
+from bulkpause.summary.latencies import Latencies
 
 NAMED: Final = 5
 """Examples kept per failure reason; the ledger has them all."""

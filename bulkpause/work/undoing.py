@@ -9,10 +9,10 @@ from typing import Final
 from bulkpause.manifest import Manifest
 from bulkpause.models import Notice, Outcome, SourceCounts
 from bulkpause.record import RunRecord
-from bulkpause.rundir import Run
-from bulkpause.snapshot import Snapshot
-from bulkpause.undo import UndoPlan, plan_from_ledger, plan_from_look
+from bulkpause.runs.identity import Run
+from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.work import Rows, Work
+from bulkpause.work.undo import UndoPlan, plan_from_ledger, plan_from_look
 
 BATCH: Final = 500
 

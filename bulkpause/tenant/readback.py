@@ -11,8 +11,8 @@ from bulkpause.models import Notice, Operation, Outcome
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
 from bulkpause.session import Session
-from bulkpause.snapshot import Snapshot
-from bulkpause.verify import Finding, Verification, first_look, is_claimed, judge, resolved
+from bulkpause.tenant.snapshot import Snapshot
+from bulkpause.tenant.verify import Finding, Verification, first_look, is_claimed, judge, resolved
 
 SNAPSHOT_LIMIT_S: Final = 120.0
 """How long a run waits for the list of reports before it goes on without."""

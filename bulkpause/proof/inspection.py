@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from bulkpause import flaws
 from bulkpause.chain import CLOSING, GENESIS, LINE_LIMIT, Closing, is_sealed, parse, sealed_head
-from bulkpause.flaws import Flaw
-from bulkpause.pieces import Piece, gaps
+from bulkpause.proof import flaws
+from bulkpause.proof.flaws import Flaw
+from bulkpause.proof.pieces import Piece, gaps
 
 PIECE_LIMIT: Final = 10_000
 """Where a ledger is broken in more places than this, the rest of its lines is only counted."""

@@ -1,61 +1,21 @@
-"""Runs that were: found by what an operator calls them, and read back from their ledgers."""
+"""Runs that were, read back from their ledgers."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from bulkpause.audit import find_tail, last_line, read, read_lines
 from bulkpause.chain import Tail, parse
-from bulkpause.errors import SourceError, UsageError
+from bulkpause.errors import SourceError
 from bulkpause.models import Halt, HaltReason, Outcome
 from bulkpause.replay import Replay, latest_outcomes
-from bulkpause.rundir import AUDIT_NAME, POINTER_NAME, Run
-from bulkpause.runreport import RunReport
-
-LAST: Final = "last"
-
-NAMED: Final = 5
-"""How many runs an ambiguous name is answered with."""
-
-_RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """The directory of a run, and where its files are."""
-
-    directory: Path
-
-    @property
-    def run_id(self) -> str:
-        """As the directory is called."""
-        return self.directory.name
-
-    @property
-    def audit_file(self) -> Path:
-        """The ledger, which `--audit` may have put elsewhere."""
-        try:
-            pointed = (self.directory / POINTER_NAME).read_bytes().rstrip(b"\r\n")
-        except FileNotFoundError:
-            return self.directory / AUDIT_NAME
-        return Path(os.fsdecode(pointed))
-
-    @property
-    def manifest_file(self) -> Path:
-        """The pinned ids."""
-        return self.directory / "manifest.csv"
-
-    @property
-    def summary_file(self) -> Path:
-        """The summary, if the run came to its end."""
-        return self.directory / "summary.json"
+from bulkpause.runs.finding import RunFolder
+from bulkpause.runs.identity import Run
+from bulkpause.runs.report import RunReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +25,6 @@ class PastRun:
     run: Run
     replay: Replay
     tail: Tail
-
-
-def run_folders(runs_path: Path) -> list[RunFolder]:
-    """Every run below `runs_path`, the oldest first. Raises SourceError if it cannot be listed."""
-    try:
-        found = [RunFolder(path) for path in runs_path.iterdir() if _RUN_ID.fullmatch(path.name) and path.is_dir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise SourceError(f"{runs_path}: cannot be read: {error.strerror}.") from error
-    return sorted(found, key=lambda folder: folder.run_id)
-
-
-def find_run(spec: str, runs_path: Path) -> RunFolder:
-    """The run that `spec` names: a directory, a run id or the unique start of one, or `last`. Raises UsageError."""
-    path = Path(spec)
-    if path.is_dir() and any((path / name).exists() for name in ("manifest.csv", AUDIT_NAME, POINTER_NAME)):
-        return RunFolder(path.absolute())
-    folders = run_folders(runs_path)
-    if not folders:
-        raise UsageError(f"there are no runs in {runs_path}. See --runs-dir.")
-    if spec == LAST:
-        return RunFolder(folders[-1].directory.absolute())
-    found = [folder for folder in folders if folder.run_id.startswith(spec)]
-    if len(found) == 1:
-        return RunFolder(found[0].directory.absolute())
-    if not found:
-        raise UsageError(f"no run in {runs_path} is called {spec}. See bulkpause runs.")
-    names = "".join(f"\n  {folder.run_id}" for folder in found[:NAMED])
-    more = f"\n  and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
-    raise UsageError(f"{len(found):,} runs are called {spec}...; say more of it:{names}{more}")
 
 
 def read_run(folder: RunFolder) -> PastRun:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from bulkpause.envelope import Fields, excerpt, field, message, parse, plain, status_code, text
 from bulkpause.models import Operation, Reply, ReportId, Verdict
+from bulkpause.replies.envelope import Fields, excerpt, field, message, parse, plain, status_code, text
 from bulkpause.retry import retry_after_s
 
 _VERDICTS: Final = {

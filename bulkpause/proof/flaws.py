@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bulkpause.chain import Closing
-from bulkpause.pieces import Piece
+from bulkpause.proof.pieces import Piece
 
 
 class Kind(StrEnum):

@@ -12,9 +12,9 @@ from bulkpause.manifest import Manifest
 from bulkpause.models import Notice, SourceCounts
 from bulkpause.ports import Feed
 from bulkpause.record import RunRecord
-from bulkpause.rundir import Run
-from bulkpause.snapshot import Snapshot
+from bulkpause.runs.identity import Run
 from bulkpause.summary import RunSummary
+from bulkpause.tenant.snapshot import Snapshot
 
 
 class Rows(Feed, Protocol):

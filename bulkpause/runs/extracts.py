@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkpause import audit
-from bulkpause.ends import Ends
 from bulkpause.models import Outcome
 from bulkpause.replay import latest_outcomes
+from bulkpause.summary.ends import Ends
 
 OUTCOME_COLUMNS: Final = ("report_id", "status", "status_code", "reason", "row")
 LEFT_ALONE_COLUMNS: Final = ("report_id", "why", "said", "report_status", "modified_time", "name")

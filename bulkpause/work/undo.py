@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bulkpause.models import UNLISTED, Entry, Operation, Outcome, Report, ReportId, Status
-from bulkpause.verify import Find
+from bulkpause.tenant.verify import Find
 
 SECONDS: Final = len("2026-01-05T06:15:00")
 """How much of a modified time is compared: the service writes whole seconds, and a copy of it may have more."""

@@ -10,10 +10,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from bulkpause.envelope import Fields, excerpt, field, parse, status_code, text
 from bulkpause.ids import parse_report_id
 from bulkpause.models import Page, Reply, Report, Verdict
-from bulkpause.replies import refusal
+from bulkpause.replies.envelope import Fields, excerpt, field, parse, status_code, text
+from bulkpause.replies.puts import refusal
 
 LIST_LIMIT: Final = 128 << 20
 """Bytes of a page that are read, enough for two hundred thousand reports; the API may never page at all."""

@@ -15,10 +15,10 @@ from bulkpause.manifest import read_manifest
 from bulkpause.models import Entry, Notice, Reject, SourceCounts, Status
 from bulkpause.record import RunRecord
 from bulkpause.replay import Replay
-from bulkpause.rundir import Run
+from bulkpause.runs.identity import Run
 from bulkpause.settings import Settings
-from bulkpause.snapshot import Snapshot
-from bulkpause.verify import resolved
+from bulkpause.tenant.snapshot import Snapshot
+from bulkpause.tenant.verify import resolved
 from bulkpause.work import Rows, Work
 
 
