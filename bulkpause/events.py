@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from bulkpause.models import Attempt, Entry, Operation, Outcome, Reply, Status, Verdict
@@ -79,25 +80,16 @@ def outcome_fields(outcome: Outcome, *, operation: Operation) -> dict[str, Any]:
 
 def to_outcome(fields: Fields) -> Outcome:
     """The outcome that an `outcome` or `resolved` line holds. Raises KeyError or TypeError for what is none."""
-    row = fields["row"]
+    try:
+        status, *rest = _OUTCOME(fields)
+    except KeyError:
+        status, *rest = _OUTCOME({**_LATER_FIELDS, **fields})
+    row = rest[0]
     if not isinstance(row, int) or row < 1:
         raise TypeError(f"row {row!r}")
-    return Outcome(
-        _STATUSES[fields["status"]],
-        row,
-        fields["report_id"],
-        fields["status_code"],
-        fields["http_status"],
-        fields["report_status"],
-        fields["message"],
-        fields["error"],
-        fields["tries"],
-        fields["sent"],
-        fields["elapsed_ms"],
-        fields["attempt_ms"],
-        fields["request_id"],
-        fields["correlation_id"],
-        fields.get("before"),
-        fields.get("modified_time"),
-        fields.get("interrupted", False),
-    )
+    return Outcome(_STATUSES[status], *rest)
+
+
+_OUTCOME: Final = itemgetter(*Outcome._fields)
+_LATER_FIELDS: Final = {"before": None, "modified_time": None, "interrupted": False}
+"""What lines had to do without that were written before these fields were."""
