@@ -1,7 +1,7 @@
 """How soon `bulkpause continue` sends its first request behind a million outcomes, and what memory it takes.
 
-Run it with `python -m benchmarks.continuing [OUTCOMES]`. The goals are those of issue 3 section 7. The ledger is that of
-a run that was killed with as many reports done and a few hundred left; time and memory are taken from outside.
+Run it with `python -m benchmarks.continuing [OUTCOMES]`. The goals are those of issue 3 section 7. The ledger is that
+of a run that was killed with as many reports done and a few hundred left; time and memory are taken from outside.
 """
 
 from __future__ import annotations
