@@ -173,7 +173,7 @@ class RunSummary:
             case "token_refreshed":
                 self.token_refreshes += 1
             case "snapshot_taken":
-                self.listed = fields["reports"]
+                self.listed = int(fields["reports"])
             case "verification_started":
                 self.findings.clear()
             case "finding":
