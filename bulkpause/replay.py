@@ -34,6 +34,8 @@ class Unfinished:
     attempts: list[Attempt] = field(default_factory=list)
     """Those that another one should have followed."""
     in_flight: bool = True
+    before: str | None = None
+    """Its report_status before the run, if that is known."""
 
     def outcome(self, report_id: ReportId) -> Outcome:
         """How the report ends if nobody goes on with it: `unknown` if its last request may have left."""
@@ -54,6 +56,7 @@ class Unfinished:
             sent=sum(attempt.sent for attempt in attempts),
             request_id=self.request_id,
             correlation_id=self.correlation_id,
+            before=self.before,
             interrupted=True,
         )
 
@@ -166,7 +169,9 @@ class Replay:
         report_id = ReportId(line["report_id"])
         known = self.unfinished.get(report_id)
         if known is None:
-            self.unfinished[report_id] = Unfinished(line["row"], line["request_id"], line["correlation_id"])
+            self.unfinished[report_id] = Unfinished(
+                line["row"], line["request_id"], line["correlation_id"], before=line.get("before")
+            )
         else:
             known.request_id, known.correlation_id, known.in_flight = line["request_id"], line["correlation_id"], True
 

@@ -70,8 +70,8 @@ def recording() -> _Recording:
 
 
 async def test_an_intent_is_on_the_disk_when_it_returns(recording: _Recording) -> None:
-    await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
-    fields = {"report_id": ID, "row": 2, "attempt": 1, "request_id": "r", "correlation_id": "c"}
+    await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c", before="Active")
+    fields = {"report_id": ID, "row": 2, "attempt": 1, "request_id": "r", "correlation_id": "c", "before": "Active"}
     assert recording.audit.lines == [("attempt_started", fields)]
     assert recording.audit.durable_up_to == 1
 
@@ -79,7 +79,7 @@ async def test_an_intent_is_on_the_disk_when_it_returns(recording: _Recording) -
 async def test_an_intent_that_cannot_be_written_raises(recording: _Recording) -> None:
     recording.audit.broken = True
     with pytest.raises(AuditError):
-        await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
+        await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c", before="Active")
 
 
 def test_a_retried_attempt_is_written_counted_and_said(recording: _Recording) -> None:

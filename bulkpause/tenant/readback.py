@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from bulkpause.models import Notice, Operation, Outcome
+from bulkpause.models import Notice, Operation, Outcome, Status, Verdict
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
 from bulkpause.session import Session
+from bulkpause.summary import RunSummary
 from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.tenant.verify import Finding, Verification, first_look, is_claimed, judge, resolved
 
@@ -93,6 +95,13 @@ async def verify(
         claimed = await asyncio.to_thread(lambda: sum(map(is_claimed, outcomes())))
         found.counts[Finding.UNREADABLE] = claimed - found.counts[Finding.CONVERGED]
     return found
+
+
+def unverified(summary: RunSummary, error: str) -> Verification:
+    """What comes of outcomes that could not be held against the service because of `error`."""
+    counts = summary.by_status
+    claimed = sum(count for status, count in counts.items() if status.is_good or status is Status.UNKNOWN)
+    return Verification(Counter({Finding.UNREADABLE: claimed}), error=error, verdict=Verdict.UNAUTHORISED)
 
 
 def _settle(outcome: Outcome, snapshot: Snapshot, record: RunRecord, *, operation: Operation) -> Finding:

@@ -193,7 +193,9 @@ class Ledger(FakeRecord):
         if self.failed:
             raise AuditError("disk full")
 
-    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
+    async def intent(
+        self, entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
+    ) -> None:
         """Durable after `sync_s`."""
         self.open_intents.add(entry.report_id)
         assert len(self.open_intents) <= self.concurrency, "too many in doubt"
