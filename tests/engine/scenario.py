@@ -50,12 +50,14 @@ def engine(
     lookahead: int = 2,
     drain_timeout_s: float = 30.0,
     retry: RetryPolicy | None = None,
+    force: bool = False,
 ) -> Engine:
     settings = EngineSettings(
         operation=Operation.PAUSE,
         concurrency=concurrency,
         lookahead=lookahead,
         drain_timeout_s=drain_timeout_s,
+        force=force,
         retry=retry or RetryPolicy(max_tries=3, backoff_base_s=1.0, backoff_cap_s=4.0),
     )
     return Engine(
