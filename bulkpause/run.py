@@ -29,7 +29,7 @@ from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.session import Session, connected, retry_policy
 from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals
-from bulkpause.tenant.readback import take_snapshot, unverified, verify
+from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.work import Rows, Work
 
@@ -241,10 +241,7 @@ async def _verify(parts: _Parts, session: Session) -> None:
     record, report = parts.record, parts.report
     await record.durable()
     record.notice(Notice("verification_started", {}))
-    try:
-        found = await verify(session, record, lambda: latest(report), operation=parts.run.operation)
-    except AuthError as error:
-        found = unverified(report.summary, str(error))
+    found = await verify(session, record, lambda: latest(report), operation=parts.run.operation)
     if found.error is not None:
         report.warnings.append(f"not verified: {parts.console.log.redactor.text(found.error).rstrip('.')}.")
     record.notice(Notice("verified", {"counts": found.to_dict()}))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from bulkpause.models import Notice, Operation, Outcome, Status, Verdict
+from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.models import Notice, Operation, Outcome, Verdict
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
 from bulkpause.session import Session
-from bulkpause.summary import RunSummary
 from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.tenant.verify import Finding, Verification, first_look, is_claimed, judge, resolved
 
@@ -71,10 +70,10 @@ async def verify(
 ) -> Verification:
     """Hold the run's outcomes against the service: settle what is in doubt, and name what is not as claimed.
 
-    What does not hold at the first look is looked at again after `settle_s`. Raises AuthError if no token is to be had.
+    What does not hold at the first look is looked at again after `settle_s`. Raises OSError if `outcomes` do.
     """
     found = Verification()
-    listing = await session.read_reports()
+    listing = await _look(session)
     found.requests = listing.requests
     pending: list[Outcome] = []
     if listing.error is None:
@@ -84,7 +83,7 @@ async def verify(
         )
     if pending:
         await session.clock.sleep(settle_s)
-        listing = await session.read_reports()
+        listing = await _look(session)
         found.requests += listing.requests
     if listing.error is None:
         snapshot = Snapshot(listing.reports)
@@ -97,11 +96,13 @@ async def verify(
     return found
 
 
-def unverified(summary: RunSummary, error: str) -> Verification:
-    """What comes of outcomes that could not be held against the service because of `error`."""
-    counts = summary.by_status
-    claimed = sum(count for status, count in counts.items() if status.is_good or status is Status.UNKNOWN)
-    return Verification(Counter({Finding.UNREADABLE: claimed}), error=error, verdict=Verdict.UNAUTHORISED)
+async def _look(session: Session) -> Listing:
+    """The tenant's reports; without a token none, and why."""
+    try:
+        return await session.read_reports()
+    except AuthError as error:
+        is_away = isinstance(error, TokenUnavailableError)
+        return Listing((), str(error), 0, 0, Verdict.UNANSWERED if is_away else Verdict.UNAUTHORISED)
 
 
 def _settle(outcome: Outcome, snapshot: Snapshot, record: RunRecord, *, operation: Operation) -> Finding:

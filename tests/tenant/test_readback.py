@@ -6,7 +6,6 @@ import asyncio
 import random
 import stat
 import sys
-from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,13 @@ from hypothesis import strategies as st
 
 from bulkpause.auth import TokenGate
 from bulkpause.client import ReportClient
-from bulkpause.errors import AuthError
+from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.gates import HoldGate, RateGate
 from bulkpause.models import UNLISTED, Operation, Outcome, Page, Reply, Report, Status, Verdict
 from bulkpause.reports import FakePages, PageApi
 from bulkpause.session import Session
 from bulkpause.settings import Settings
-from bulkpause.summary import RunSummary
-from bulkpause.tenant.readback import SETTLE_S, SNAPSHOT_LIMIT_S, take_snapshot, unverified, verify
+from bulkpause.tenant.readback import SETTLE_S, SNAPSHOT_LIMIT_S, take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.tenant.verify import Finding, Verification
 from tests.recording import Recording
@@ -54,12 +52,15 @@ class Silent:
         raise AssertionError
 
 
+@dataclass
 class Locked:
     """A service that no token is to be had for."""
 
+    why: AuthError
+
     async def read(self, target: str | None, *, query: Mapping[str, str]) -> Page:
         """Never begin."""
-        raise AuthError("AADSTS7000222: the secret has expired")
+        raise self.why
 
 
 def with_session(api: PageApi, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
@@ -125,11 +126,9 @@ def test_a_snapshot_is_not_waited_for_beyond_its_limit(tmp_path: Path) -> None:
     assert fields["elapsed_ms"] == pytest.approx(SNAPSHOT_LIMIT_S * 1000)
 
 
-def test_without_a_token_there_is_neither_snapshot_nor_verification(tmp_path: Path) -> None:
+def test_without_a_token_a_run_need_not_begin(tmp_path: Path) -> None:
     with pytest.raises(AuthError, match="AADSTS7000222"):
-        snapshot_of(Locked(), tmp_path / "snapshot.csv")
-    with pytest.raises(AuthError, match="AADSTS7000222"):
-        verified(Locked(), [ended(Status.SUCCEEDED)])
+        snapshot_of(Locked(AuthError("AADSTS7000222: the secret has expired")), tmp_path / "snapshot.csv")
 
 
 @dataclass
@@ -230,13 +229,16 @@ def test_with_nothing_to_look_at_one_look_is_enough() -> None:
     assert (done.counts, done.found.requests) == ({}, 1)
 
 
-def test_what_could_not_be_verified_is_as_much_as_was_claimed() -> None:
-    summary = RunSummary()
-    for outcome in (ended(Status.SUCCEEDED, 1), ended(Status.UNCHANGED, 2), ended(Status.UNKNOWN, 3)):
-        summary.add(outcome)
-    summary.add(ended(Status.DENIED, 4))
-    found = unverified(summary, "no token")
-    assert (found.counts, found.error) == (Counter({Finding.UNREADABLE: 3}), "no token")
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [(AuthError("refused"), Verdict.UNAUTHORISED), (TokenUnavailableError("away"), Verdict.UNANSWERED)],
+)
+def test_without_a_token_nothing_can_be_read_and_the_verdict_says_whose_fault_that_is(
+    error: AuthError, verdict: Verdict
+) -> None:
+    done = verified(Locked(error), [ended(Status.SUCCEEDED, 1), ended(Status.DENIED, 2)])
+    assert (done.counts, done.found.error, done.found.verdict) == ({"unreadable": 1}, str(error), verdict)
+    assert done.found.requests == 0
 
 
 PAGES = st.sampled_from([None, "Active", "Paused", "Inactive"]).map(lambda shown: page(listed(1, shown), listed(2)))
