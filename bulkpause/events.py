@@ -26,7 +26,9 @@ _MAYBE_TEXT: Final = frozenset({str, NoneType})
 Fields = Mapping[str, Any]
 
 
-def intent_fields(entry: Entry, number: int, *, request_id: str, correlation_id: str) -> dict[str, Any]:
+def intent_fields(
+    entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
+) -> dict[str, Any]:
     """The fields of `attempt_started`."""
     return {
         "report_id": entry.report_id,
@@ -34,6 +36,7 @@ def intent_fields(entry: Entry, number: int, *, request_id: str, correlation_id:
         "attempt": number,
         "request_id": request_id,
         "correlation_id": correlation_id,
+        "before": before,
     }
 
 

@@ -73,7 +73,7 @@ def test_a_failure_that_turns_out_well_takes_its_example_with_it() -> None:
 
 def test_a_row_that_was_never_heard_of_has_no_end() -> None:
     ends = Ends()
-    ends.put(5, End(Status.SUCCEEDED, "200"), seq=3)
+    ends.put(5, End(Status.SUCCEEDED, 200), seq=3)
     assert [ends.get(row) for row in (1, 4, 6, 10**6)] == [None] * 4
     assert [ends.seq(row) for row in (1, 5, 6, 10**6)] == [0, 3, 0, 0]
 
@@ -81,16 +81,16 @@ def test_a_row_that_was_never_heard_of_has_no_end() -> None:
 def test_rows_far_apart_and_out_of_order_keep_their_ends() -> None:
     ends, rows = Ends(), [70_000, 3, 1_000_000, 69_999, 1]
     for seq, row in enumerate(rows, 1):
-        ends.put(row, End(Status.DENIED, str(row)), seq=seq)
-    assert [(ends.seq(row), end and end.code) for row in rows for end in [ends.get(row)]] == [
-        (seq, str(row)) for seq, row in enumerate(rows, 1)
+        ends.put(row, End(Status.DENIED, row), seq=seq)
+    assert [(ends.seq(row), end and end.status_code) for row in rows for end in [ends.get(row)]] == [
+        (seq, row) for seq, row in enumerate(rows, 1)
     ]
 
 
 def test_ends_alike_cost_eight_bytes_a_row() -> None:
     ends = Ends()
     for row in range(1, 100_001):
-        ends.put(row, End(Status.SUCCEEDED, "200"), seq=row)
+        ends.put(row, End(Status.SUCCEEDED, 200), seq=row)
     assert len(ends._kinds) == 2
     assert len(ends._seq_of_row) <= 100_001 * 9 // 8 + 1
 

@@ -131,6 +131,8 @@ def check_manifest(file: Path, replay: Replay) -> None:
 
 def count_left(file: Path, replay: Replay, failed: frozenset[Status]) -> SourceCounts:
     """What is left of the manifest. Raises SourceError if it cannot be read."""
+    if (known := replay.left(failed=failed)) is not None:
+        return known
     counts = SourceCounts()
     unfinished = {waiting.row for waiting in replay.unfinished.values()}
     for batch in read_manifest(file):
