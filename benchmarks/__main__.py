@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Final
 
-PARTS: Final = ("throughput", "latency", "loop_delay", "memory", "startup", "sandbox", "ledger", "killed")
+PARTS: Final = ("throughput", "latency", "loop_delay", "memory", "startup", "sandbox", "ledger", "continuing", "killed")
 
 
 def main(names: list[str]) -> int:

@@ -11,14 +11,16 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
+from unittest.mock import patch
 
 import aiohttp
 
 from benchmarks.cores import CLIENT_CORE, pin
+from bulkpause.chain import Closing
 from bulkpause.client import warm_up
 from bulkpause.clock import SystemClock
 from bulkpause.lock import LedgerLock
@@ -33,6 +35,7 @@ from bulkpause.work import fresh
 
 TOKEN: Final = "t" * 1400
 """As long as Entra's."""
+WITHOUT_LEDGER: Final = "no ledger"
 UNREACHABLE_PER_S: Final = 1_000_000.0
 
 
@@ -109,10 +112,45 @@ async def _engine(work: Work) -> int:
     return report.summary.by_status[Status.SUCCEEDED]
 
 
+def engine_without_ledger(work: Work) -> int:
+    """The same engine whose audit log takes every line and keeps none."""
+    with patch("bulkpause.run.AuditLog", NoLedger):
+        return engine(work)
+
+
+class NoLedger:
+    """Stands in for AuditLog: nothing is encoded, chained, written or synced."""
+
+    def __init__(self, *_args: object, **_options: object) -> None:
+        self._seq = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Nothing to close."""
+
+    def check(self) -> None:
+        """Nothing is ever lost."""
+
+    def write(self, _event: str, _fields: Mapping[str, Any]) -> int:
+        """Count the line."""
+        self._seq += 1
+        return self._seq
+
+    def seal(self, _event: str, _fields: Mapping[str, Any]) -> Closing:
+        """Count the line."""
+        return Closing(self.write("", {}), "")
+
+    async def durable(self) -> None:
+        """At once."""
+
+
 def contestant(name: str) -> Contestant:
     """The contestant of that name; ModuleNotFoundError if it is a peer that is not installed."""
-    if name in {"bare", "engine"}:
-        return {"bare": bare, "engine": engine}[name]
+    ours = {"bare": bare, "engine": engine, WITHOUT_LEDGER: engine_without_ledger}
+    if name in ours:
+        return ours[name]
     from benchmarks import peers  # noqa: PLC0415 - the two above must not pay for the peers' imports
 
     return peers.peer(name)

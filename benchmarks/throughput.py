@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import programs
+from benchmarks.contestants import WITHOUT_LEDGER
 from benchmarks.disk import work_folder
 from benchmarks.rounds import Lap, Verdict, conclude, cpu_ratio, race, table, throughput_ratio
 from benchmarks.target import serving
@@ -43,7 +44,7 @@ def main(rounds: int = ROUNDS) -> int:
             return 0
         folder = Path(scope.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=work_folder())))
         contestants: dict[str, Callable[[], Lap]] = {}
-        for name, count in {"bare": PUTS, "engine": PUTS, **installed_peers()}.items():
+        for name, count in {"bare": PUTS, "engine": PUTS, WITHOUT_LEDGER: PUTS, **installed_peers()}.items():
             contestants[name] = scope.enter_context(
                 programs.in_python(name, base_url=target.base_url, concurrency=CONCURRENCY, count=count, folder=folder)
             )
@@ -60,6 +61,11 @@ def main(rounds: int = ROUNDS) -> int:
     return conclude(
         [
             Verdict("CPU per PUT over the bare loop", cpu_ratio(laps, "engine", "bare"), 1.25, at_most=True),
+            Verdict(
+                "throughput over the same engine without a ledger",
+                throughput_ratio(laps, "engine", WITHOUT_LEDGER),
+                0.9,
+            ),
             Verdict("throughput over the bare loop", throughput_ratio(laps, "engine", "bare"), 0.8),
             *(
                 Verdict(f"throughput over {name}", throughput_ratio(laps, "engine", name), goal)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from operator import itemgetter
+from types import NoneType
 from typing import Any, Final
 
-from bulkpause.models import Attempt, Entry, Operation, Outcome, Reply, Status, Verdict
+from bulkpause.ids import ID_PATTERN
+from bulkpause.models import Attempt, Entry, Operation, Outcome, Reply, ReportId, Status, Verdict
+
+MOST: Final = 1 << 27
+"""No row and no count of a ledger is above: the totals keep a place for each row up to the highest."""
 
 _STATUSES: Final = {status.value: status for status in Status}
 _VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}
+
+_REPORT_ID: Final = re.compile(ID_PATTERN)
+_NUMBERS: Final = frozenset({int, float})
+_MAYBE_NUMBER: Final = frozenset({int, float, NoneType})
+_MAYBE_WHOLE: Final = frozenset({int, NoneType})
+_MAYBE_TEXT: Final = frozenset({str, NoneType})
 
 Fields = Mapping[str, Any]
 
@@ -53,7 +66,42 @@ def to_attempt(fields: Fields, *, request_id: str, correlation_id: str) -> Attem
         message=fields["message"],
         error=fields["error"],
     )
-    return Attempt(fields["attempt"], request_id, correlation_id, fields["sent"], fields["elapsed_ms"], reply)
+    attempt = Attempt(
+        to_count(fields["attempt"]),
+        request_id,
+        correlation_id,
+        to_count(fields["sent"]),
+        fields["elapsed_ms"],
+        reply,
+    )
+    if not (
+        {type(reply.http_status), type(reply.status_code)} <= _MAYBE_WHOLE
+        and {type(reply.message), type(reply.error)} <= _MAYBE_TEXT
+        and type(attempt.elapsed_ms) in _NUMBERS
+    ):
+        raise TypeError("no attempt")
+    return attempt
+
+
+def to_count(value: Any) -> int:
+    """`value`, if it can be a count. Raises TypeError otherwise."""
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise TypeError(f"{value!r} is no count")
+    return value
+
+
+def to_row(value: Any) -> int:
+    """`value`, if it can be the row of a source. Raises TypeError otherwise."""
+    if value == 0:
+        raise TypeError("rows begin at 1")
+    return to_count(value)
+
+
+def to_report_id(value: Any) -> ReportId:
+    """`value`, if it is a canonical report id: what a ledger says may become a request. Raises TypeError otherwise."""
+    if _REPORT_ID.fullmatch(value) is None:
+        raise TypeError(f"{value!r} is no report id")
+    return ReportId(value)
 
 
 def outcome_fields(outcome: Outcome, *, operation: Operation) -> dict[str, Any]:
@@ -82,25 +130,34 @@ def outcome_fields(outcome: Outcome, *, operation: Operation) -> dict[str, Any]:
 
 def to_outcome(fields: Fields) -> Outcome:
     """The outcome that an `outcome` or `resolved` line holds. Raises KeyError or TypeError for what is none."""
-    row = fields["row"]
-    if not isinstance(row, int) or row < 1:
-        raise TypeError(f"row {row!r}")
-    return Outcome(
-        _STATUSES[fields["status"]],
-        row,
-        fields["report_id"],
-        fields["status_code"],
-        fields["http_status"],
-        fields["report_status"],
-        fields["message"],
-        fields["error"],
-        fields["tries"],
-        fields["sent"],
-        fields["elapsed_ms"],
-        fields["attempt_ms"],
-        fields["request_id"],
-        fields["correlation_id"],
-        fields.get("before"),
-        fields.get("modified_time"),
-        fields.get("interrupted", False),
+    try:
+        status, *rest = _OUTCOME(fields)
+    except KeyError:
+        status, *rest = _OUTCOME({**_LATER_FIELDS, **fields})
+    outcome = Outcome(_STATUSES[status], *rest)
+    if outcome.report_id is not None:
+        to_report_id(outcome.report_id)
+    if not _is_sound(outcome):
+        raise TypeError("no outcome")
+    return outcome
+
+
+_OUTCOME: Final = itemgetter(*Outcome._fields)
+_LATER_FIELDS: Final = {"before": None, "modified_time": None, "interrupted": False}
+"""What lines had to do without that were written before these fields were."""
+
+
+def _is_sound(one: Outcome) -> bool:
+    """Whether every field is of its type: what is not would break the totals half way. Called for every row."""
+    return (
+        type(one.row) is type(one.tries) is type(one.sent) is int
+        and 0 < one.row <= MOST
+        and 0 <= one.tries <= MOST
+        and 0 <= one.sent <= MOST
+        and {type(one.status_code), type(one.http_status)} <= _MAYBE_WHOLE
+        and {type(one.report_status), type(one.message), type(one.error), type(one.before)} <= _MAYBE_TEXT
+        and {type(one.request_id), type(one.correlation_id), type(one.modified_time)} <= _MAYBE_TEXT
+        and type(one.elapsed_ms) in _NUMBERS
+        and type(one.attempt_ms) in _MAYBE_NUMBER
+        and type(one.interrupted) is bool
     )

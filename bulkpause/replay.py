@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from bulkpause.chain import Closing
-from bulkpause.events import Fields, to_attempt, to_outcome
-from bulkpause.models import Attempt, Operation, Outcome, Reply, ReportId, SourceCounts, Status, Verdict
+from bulkpause.chain import Closing, parse
+from bulkpause.events import Fields, to_attempt, to_count, to_outcome, to_report_id, to_row
+from bulkpause.models import (
+    Attempt,
+    Halt,
+    HaltReason,
+    Operation,
+    Outcome,
+    Reply,
+    ReportId,
+    SourceCounts,
+    Status,
+    Verdict,
+)
 from bulkpause.retry import ended
 from bulkpause.summary import RunSummary
-from bulkpause.summary.ends import Ends
+from bulkpause.summary.ends import End, Ends
+
+_INTENT: Final = re.compile(
+    rb'\{"schema":1,"run_id":"(?P<run_id>[0-9a-f-]+)","seq":(?P<seq>[0-9]{1,10}),"prev":"[0-9a-f]{64}",'
+    rb'"at":"(?P<at>[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z)",'
+    rb'"event":"attempt_started","report_id":"(?P<report_id>[0-9a-f-]{36})",'
+)
+"""An intent as the writer spells it; one spelt otherwise is read like any other line."""
 
 BROKEN_OFF: Final = "the run broke off while this attempt was in flight"
 WAITING: Final = "the run broke off before the next try"
 
 OWED: Final = frozenset({Status.SKIPPED, Status.UNKNOWN})
 """What a continuation does in any case."""
+
+MOST_LINES: Final = (1 << 32) - 1
+"""What `Ends` has room for."""
 
 FAILED: Final = frozenset({Status.NOT_FOUND, Status.DENIED, Status.REJECTED, Status.EXHAUSTED})
 """What it tries again only on request."""
@@ -66,12 +88,16 @@ class Part:
     """One sitting of a run, from `run_started` or `run_continued` to its last line."""
 
     opening: Fields
-    last_at: str
-    halted: tuple[str, str] | None = None
-    """Reason and message."""
+    started: datetime
+    """When its first line was written."""
+    finished: datetime
+    """When its last line was written, so far."""
+    halt: Halt | None = None
     stop_signal: int | None = None
-    closing: Mapping[str, Any] | None = None
-    """The fields of `run_finished`, if it came that far."""
+    crash: str | None = None
+    """What broke it off, if `run_finished` says so."""
+    has_ended: bool = False
+    """Whether it came as far as `run_finished`."""
     is_over: bool = False
     """Whether the lines from here on are about something else, such as a later verification."""
 
@@ -79,16 +105,6 @@ class Part:
     def wall_s(self) -> float:
         """From its first line to its last."""
         return (self.finished - self.started).total_seconds()
-
-    @property
-    def started(self) -> datetime:
-        """When its first line was written."""
-        return datetime.fromisoformat(self.opening["at"])
-
-    @property
-    def finished(self) -> datetime:
-        """When its last line was written."""
-        return datetime.fromisoformat(self.last_at)
 
 
 @dataclass(slots=True)
@@ -98,7 +114,6 @@ class Replay:
     started: Fields | None = None
     """The fields of `run_started`; None in a ledger that lacks them."""
     summary: RunSummary = field(default_factory=RunSummary)
-    unfinished: dict[ReportId, Unfinished] = field(default_factory=dict)
     source: SourceCounts | None = None
     """What the source held, once it has been read to its end."""
     manifest_sha256: str | None = None
@@ -109,8 +124,14 @@ class Replay:
     """What the newest closing line vouches for."""
     lines: int = 0
     foreign: int = 0
+    """Lines that are none of this run's, or say again what an earlier line has said."""
+    seq: int = 0
+    """Of the newest line of this run."""
     doubtful: dict[int, Outcome] = field(default_factory=dict)
     """By row, the outcomes that are `unknown` still."""
+    _unfinished: dict[ReportId, Unfinished] = field(default_factory=dict)
+    _aside: dict[str, bytes] = field(default_factory=dict)
+    """By report id, the intents that nobody has read yet."""
 
     @property
     def operation(self) -> Operation:
@@ -120,27 +141,82 @@ class Replay:
     @property
     def has_ended(self) -> bool:
         """Whether the latest part came to its last line."""
-        return bool(self.parts) and self.parts[-1].closing is not None
+        return bool(self.parts) and self.parts[-1].has_ended
+
+    @property
+    def unfinished(self) -> dict[ReportId, Unfinished]:
+        """The reports with an intent and no outcome behind it."""
+        for report_id in list(self._aside):
+            self._read_intent(report_id)
+        return self._unfinished
+
+    def read(self, raw: bytes) -> None:
+        """Take in the next line as it stands in the file.
+
+        An intent is put aside unread, in a third of the time: nearly every one is settled by what follows.
+        """
+        found = _INTENT.match(raw)
+        if found is None or not self._put_aside(found):
+            self.add(parse(raw))
+
+    def _put_aside(self, found: re.Match[bytes]) -> bool:
+        seq, report_id = int(found["seq"]), found["report_id"].decode()
+        if (
+            self.started is None
+            or not self.seq < seq <= MOST_LINES
+            or found["run_id"].decode() != self.started["run_id"]
+        ):
+            return False
+        if not self.parts[-1].is_over:
+            self.parts[-1].finished = datetime.fromisoformat(found["at"].decode())
+        self.lines += 1
+        self.seq = seq
+        self._aside[report_id] = found.string
+        return True
+
+    def _read_intent(self, report_id: str) -> None:
+        raw = self._aside.pop(report_id, None)
+        if raw is None:
+            return
+        try:
+            self._intend(parse(raw) or {})
+        except (LookupError, TypeError, ValueError):
+            self.foreign += 1
 
     def add(self, line: Fields | None) -> None:
         """Take in the next line; None stands for one that cannot be read."""
         self.lines += 1
         try:
-            self._add(line or {})
-        except (KeyError, TypeError, ValueError, AttributeError):
+            if line is None or not self._is_next(line):
+                self.foreign += 1
+            else:
+                self._add(line)
+        except (LookupError, TypeError, ValueError, AttributeError):
             self.foreign += 1
+
+    def _is_next(self, line: Fields) -> bool:
+        """Whether it is this run's, and no copy of a line that was there before: that would count, and send, twice."""
+        seq = line["seq"]
+        if not self.seq < seq <= MOST_LINES:
+            return False
+        if self.started is not None:
+            if line["run_id"] != self.started["run_id"]:
+                return False
+            self.seq = seq
+        return True
 
     def _add(self, line: Fields) -> None:
         event = line["event"]
         if self.parts and not self.parts[-1].is_over:
-            self.parts[-1].last_at = line["at"]
+            self.parts[-1].finished = _moment(line)
         match event:
             case "attempt_started":
                 self._intend(line)
             case "outcome":
                 self._end(to_outcome(line), line)
             case "retry_scheduled":
-                waiting = self.unfinished[line["report_id"]]
+                self._read_intent(line["report_id"])
+                waiting = self._unfinished[line["report_id"]]
                 attempt = to_attempt(line, request_id=waiting.request_id, correlation_id=waiting.correlation_id)
                 waiting.attempts.append(attempt)
                 waiting.in_flight = False
@@ -153,10 +229,12 @@ class Replay:
                 self._add_decision(event, line)
 
     def _end(self, outcome: Outcome, line: Fields) -> None:
+        if line["operation"] not in self.operations:
+            self.operations.add(Operation(line["operation"]))
         self.summary.add(outcome, seq=line["seq"])
         if outcome.report_id is not None:
-            self.unfinished.pop(outcome.report_id, None)
-        self.operations.add(line["operation"])
+            self._aside.pop(outcome.report_id, None)
+            self._unfinished.pop(outcome.report_id, None)
         self._doubt(outcome)
 
     def _doubt(self, outcome: Outcome) -> None:
@@ -166,50 +244,91 @@ class Replay:
             self.doubtful.pop(outcome.row, None)
 
     def _intend(self, line: Fields) -> None:
-        report_id = ReportId(line["report_id"])
-        known = self.unfinished.get(report_id)
+        report_id, row = to_report_id(line["report_id"]), to_row(line["row"])
+        request_id, correlation_id = str(line["request_id"]), str(line["correlation_id"])
+        known = self._unfinished.get(report_id)
         if known is None:
-            self.unfinished[report_id] = Unfinished(
-                line["row"], line["request_id"], line["correlation_id"], before=line.get("before")
-            )
+            before = line.get("before")
+            self._unfinished[report_id] = Unfinished(row, request_id, correlation_id, before=before)
         else:
-            known.request_id, known.correlation_id, known.in_flight = line["request_id"], line["correlation_id"], True
+            known.request_id, known.correlation_id, known.in_flight = request_id, correlation_id, True
 
     def _add_decision(self, event: str, line: Fields) -> None:
         match event:
             case "run_started" | "run_continued":
-                if event == "run_started":
-                    self.started = line
-                self.operations.add(line["operation"])
-                self.parts.append(Part(line, line["at"]))
+                self._begin(event, line)
             case "source_read":
-                self.source = SourceCounts(line["accepted"], line["duplicate"], line["invalid"])
-                self.manifest_sha256 = line["manifest_sha256"]
-                self.summary.duplicates = self.source.duplicate
+                source = SourceCounts(*(to_count(line[name]) for name in ("accepted", "duplicate", "invalid")))
+                self.source, self.manifest_sha256 = source, line["manifest_sha256"]
+                self.summary.duplicates = source.duplicate
             case "halted":
-                self.parts[-1].halted = line["reason"], line["message"]
+                self.parts[-1].halt = Halt(HaltReason(line["reason"]), str(line["message"]))
             case "stop_requested":
-                self.parts[-1].stop_signal = line["signal"]
+                self.parts[-1].stop_signal = to_count(line["signal"])
             case "run_finished":
-                self.sealed = Closing(line["lines"], line["head"])
-                self.parts[-1].closing = line
-                self.parts[-1].is_over = True
-                self.summary.duplicates = line["summary"]["duplicates"]
+                self._finish(line)
             case _:
                 if event == "verification_started":
                     self.parts[-1].is_over = True
                 elif event == "verified" and "head" in line:
-                    self.sealed = Closing(line["lines"], line["head"])
+                    self.sealed = Closing(to_count(line["lines"]), str(line["head"]))
                 self.summary.add_event(event, line)
+
+    def _begin(self, event: str, line: Fields) -> None:
+        operation, at = Operation(line["operation"]), _moment(line)
+        if event == "run_started":
+            self.started, self.seq = line, line["seq"]
+        self.operations.add(operation)
+        self.parts.append(Part(line, at, at))
+
+    def _finish(self, line: Fields) -> None:
+        part, summary = self.parts[-1], line["summary"]
+        duplicates = to_count(summary["duplicates"])
+        if summary["state"] == "broken":
+            part.crash = str(summary["stopped_by"]["message"])
+        self.sealed = Closing(to_count(line["lines"]), str(line["head"]))
+        self.summary.duplicates = duplicates
+        part.has_ended = part.is_over = True
 
     def needs(self, row: int, *, failed: frozenset[Status] = frozenset()) -> bool:
         """Whether a continuation owes the row a request: never sent, in doubt, or cut short; or, on request, failed."""
         end = self.summary.ends.get(row)
-        return end is None or end.interrupted or end.status in OWED or end.status in failed
+        return end is None or _is_owed(end, failed)
+
+    def left(self, *, failed: frozenset[Status] = frozenset()) -> SourceCounts | None:
+        """How many rows that is; None if the source was not read to its end, so that only the manifest can tell."""
+        if self.source is None:
+            return None
+        settled = SourceCounts()
+        for end, count in self.summary.ends:
+            if end.status is Status.INVALID:
+                settled.invalid += count
+            elif not _is_owed(end, failed):
+                settled.accepted += count
+        return SourceCounts(
+            accepted=self.source.accepted - settled.accepted, invalid=self.source.invalid - settled.invalid
+        )
+
+
+def _is_owed(end: End, failed: frozenset[Status]) -> bool:
+    return end.interrupted or end.status in OWED or end.status in failed
 
 
 def latest_outcomes(lines: Iterable[Fields], ends: Ends) -> Iterator[Outcome]:
     """Of every row the outcome that counts, in the order of the lines; `ends` come from a fold over the same lines."""
+    newest = 0
     for line in lines:
-        if line["event"] in {"outcome", "resolved"} and ends.seq(line["row"]) == line["seq"]:
+        if line["event"] not in {"outcome", "resolved"}:
+            continue
+        seq, row = line["seq"], line.get("row")
+        if seq > newest and type(row) is int and row > 0 and ends.seq(row) == seq:  # once, if it was pasted again
+            newest = seq
             yield to_outcome(line)
+
+
+def _moment(line: Fields) -> datetime:
+    """When the line was written. Raises TypeError or ValueError if it does not say."""
+    at = datetime.fromisoformat(line["at"])
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return at

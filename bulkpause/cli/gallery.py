@@ -118,28 +118,34 @@ def show_story(past: PastRun, report_id: ReportId, *, as_json: bool) -> bool:
 
 def _told(line: dict[str, Any]) -> str:
     """One ledger line in words."""
-    at = str(line["at"])[11:23]
+    try:
+        said = _said(line)
+    except (KeyError, TypeError):
+        said = f"{line['event']}, in a line that does not say what it should"
+    return f"  {str(line.get('at'))[11:23]:12}  {escaped(said, limit=500)}"
+
+
+def _said(line: dict[str, Any]) -> str:
     match line["event"]:
         case "attempt_started":
-            said = f"try {line['attempt']} is about to leave (MS-CorrelationId {line['correlation_id']})"
+            return f"try {line['attempt']} is about to leave (MS-CorrelationId {line['correlation_id']})"
         case "retry_scheduled":
             code = "" if line["status_code"] is None else f" {line['status_code']}"
             reason = line["message"] or line["error"] or ""
             wait = duration(line["retry_in_ms"] / 1000)
-            said = f"try {line['attempt']} came to {line['verdict']}{code}: {reason}; the next in {wait}"
+            return f"try {line['attempt']} came to {line['verdict']}{code}: {reason}; the next in {wait}"
         case "outcome" | "resolved" as event:
             code = "" if line["status_code"] is None else f" {line['status_code']}"
             reason = line["message"] or line["error"]
             before = f", before the run {line['before']}" if line.get("before") else ""
             ended = "ended" if event == "outcome" else "resolved"
-            said = f"{ended} {line['status']}{code}{f': {reason}' if reason else ''} (row {line['row']}{before})"
+            return f"{ended} {line['status']}{code}{f': {reason}' if reason else ''} (row {line['row']}{before})"
         case "finding":
-            said = f"read back: {line['finding']}, the service says {line['report_status'] or 'nothing'}"
+            return f"read back: {line['finding']}, the service says {line['report_status'] or 'nothing'}"
         case "left_alone":
-            said = f"left alone: {line['said']}"
+            return f"left alone: {line['said']}"
         case event:
-            said = event
-    return f"  {at}  {escaped(said, limit=500)}"
+            return str(event)
 
 
 def show_failures(past: PastRun, *, as_json: bool) -> None:

@@ -61,6 +61,7 @@ def show(run: str, *, failures: bool, given_id: str | None, as_json: bool, **opt
     RUN is a run id, the start of one, a run directory, or last.
     """
     from bulkpause.cli import gallery, render, streams  # noqa: PLC0415 - keep --help quick
+    from bulkpause.cli.words import many  # noqa: PLC0415
     from bulkpause.ids import parse_report_id, why_refused  # noqa: PLC0415
     from bulkpause.lock import owner_of  # noqa: PLC0415
     from bulkpause.runs.finding import find_run  # noqa: PLC0415
@@ -81,10 +82,16 @@ def show(run: str, *, failures: bool, given_id: str | None, as_json: bool, **opt
     owner = owner_of(past.run.audit_file)
     render.show_report(report, as_json=as_json)
     if past.replay.foreign:
-        streams.say(f"bulkpause: {past.replay.foreign:,} lines of the audit log are none of ours; see audit verify.")
+        lines = many(past.replay.foreign, "line")
+        streams.say(f"bulkpause: passed over {lines} of the audit log that the run did not write; see audit verify.")
     if owner is not None:
         streams.say(f"bulkpause: the run is alive ({owner}); this is how far it is.")
         return exits.OK
+    if unfinished := len(past.replay.unfinished):
+        streams.say(
+            f"bulkpause: {many(unfinished, 'report')} had an attempt and no outcome when the run broke off, which is "
+            "in none of these counts; see show --failures."
+        )
     differing = differences(report)
     for words in differing:
         streams.say(f"bulkpause: {words}")

@@ -11,7 +11,7 @@ import orjson
 from bulkpause.audit import find_tail, last_line, read, read_lines
 from bulkpause.chain import Tail, parse
 from bulkpause.errors import SourceError
-from bulkpause.models import Halt, HaltReason, Outcome
+from bulkpause.models import Outcome
 from bulkpause.replay import Replay, latest_outcomes
 from bulkpause.runs.finding import RunFolder
 from bulkpause.runs.identity import Run
@@ -33,7 +33,7 @@ def read_run(folder: RunFolder) -> PastRun:
     replay = Replay()
     try:
         for raw in read_lines(file):
-            replay.add(parse(raw))
+            replay.read(raw)
         tail = find_tail(file)
     except FileNotFoundError:
         raise SourceError(
@@ -47,25 +47,28 @@ def read_run(folder: RunFolder) -> PastRun:
         raise SourceError(
             f"{file}: names {' and '.join(sorted(replay.operations))}; the audit log of one run does not."
         )
-    run = Run.from_fields(replay.parts[-1].opening, directory=folder.directory, audit_file=file)
-    return PastRun(run, replay, tail)
+    try:
+        run = Run.from_fields(replay.parts[-1].opening, directory=folder.directory, audit_file=file)
+    except (KeyError, TypeError, ValueError):
+        raise SourceError(
+            f"{file}: its {replay.parts[-1].opening['event']} line does not say what the run was."
+        ) from None
+    return PastRun(run, replay, tail._replace(seq=replay.seq))  # a foreign line may have counted otherwise
 
 
 def report_of(past: PastRun) -> RunReport:
     """What came of a run, told from its ledger alone."""
     replay, last = past.replay, past.replay.parts[-1]
-    closing = last.closing
-    state = None if closing is None else closing["summary"]["state"]
     return RunReport(
         run=past.run,
         started_at=replay.parts[0].started,
         finished_at=last.finished,
         wall_s=sum(part.wall_s for part in replay.parts),
         summary=replay.summary,
-        halt=None if last.halted is None else Halt(HaltReason(last.halted[0]), last.halted[1]),
+        halt=last.halt,
         stop_signal=last.stop_signal,
-        crash=closing["summary"]["stopped_by"]["message"] if closing is not None and state == "broken" else None,
-        was_killed=closing is None,
+        crash=last.crash,
+        was_killed=not last.has_ended,
         source_has_ended=replay.source is not None,
         failed_file=past.run.failed_file if past.run.failed_file.exists() else None,
         sealed=replay.sealed,
@@ -101,6 +104,8 @@ def differences(report: RunReport) -> list[str]:
         return [f"{file} cannot be read."]
     if not isinstance(written, dict):
         return [f"{file} is no summary."]
+    if report.was_killed and report.sealed is not None and written.get("audit_head") == report.sealed.head:
+        return []  # the run was continued since, and had no time to write another
     derived = orjson.loads(orjson.dumps(report.to_dict(), option=orjson.OPT_UTC_Z))
     names = [*DERIVED, *report.summary.to_dict()]
     return [
@@ -112,6 +117,9 @@ def differences(report: RunReport) -> list[str]:
 
 def outcomes_of(past: PastRun) -> Iterator[Outcome]:
     """Of every row the outcome that counts; one whose attempt a crash cut short is in doubt. Raises OSError."""
-    yield from latest_outcomes(read(past.run.audit_file), past.replay.summary.ends)
-    for report_id, waiting in past.replay.unfinished.items():
+    unfinished = past.replay.unfinished
+    for outcome in latest_outcomes(read(past.run.audit_file), past.replay.summary.ends):
+        if outcome.report_id not in unfinished:  # sent again since, by a continuation that broke off
+            yield outcome
+    for report_id, waiting in unfinished.items():
         yield waiting.outcome(report_id)

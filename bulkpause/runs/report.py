@@ -117,7 +117,7 @@ class RunReport:
         if self.halt is not None:
             return {"reason": self.halt.reason.value, "message": self.halt.message}
         if self.stop_signal is not None:
-            return {"reason": "signal", "message": signal.Signals(self.stop_signal).name}
+            return {"reason": "signal", "message": _signal_name(self.stop_signal)}
         return None
 
 
@@ -132,6 +132,14 @@ def write_summary(report: RunReport) -> None:
         draft.replace(file)
     except OSError as error:
         report.warnings.append(f"cannot write {file}: {error.strerror}.")
+
+
+def _signal_name(number: int) -> str:
+    """Of a signal that this system may not have: the run may have been on another one."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _encodable(value: Any) -> Any:

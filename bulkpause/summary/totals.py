@@ -69,7 +69,6 @@ class Group:
 class RunSummary:
     """The running totals of one run: what left for the wire adds up, and of every row the latest end counts."""
 
-    by_status_and_code: Counter[tuple[Status, str]] = field(default_factory=Counter)
     duplicates: int = 0
     attempts: int = 0
     """Exchanges that were tried, whether or not they reached the wire."""
@@ -79,10 +78,6 @@ class RunSummary:
     throttled: int = 0
     holds: int = 0
     token_refreshes: int = 0
-    unlisted: int = 0
-    """Reports that were sent a request although the tenant's list did not have them."""
-    interrupted: int = 0
-    """Reports that a stop or a crash ended before the rules did."""
     listed: int | None = None
     """Reports in the snapshot of the tenant that the run began with; None if it has none."""
     verified: dict[str, Any] | None = None
@@ -96,25 +91,43 @@ class RunSummary:
     ends: Ends = field(default_factory=Ends)
 
     @property
+    def by_status_and_code(self) -> Counter[tuple[Status, str]]:
+        """Outcomes counted by status and StatusCode, the latter as text, NO_STATUS_CODE where no answer had one."""
+        counts: Counter[tuple[Status, str]] = Counter()
+        for end, count in self.ends:
+            counts[end.status, NO_STATUS_CODE if end.status_code is None else str(end.status_code)] += count
+        return counts
+
+    @property
     def by_status(self) -> Counter[Status]:
         """Outcomes counted by status."""
         counts: Counter[Status] = Counter()
-        for (status, _), count in self.by_status_and_code.items():
-            counts[status] += count
+        for end, count in self.ends:
+            counts[end.status] += count
         return counts
 
     @property
     def by_status_code(self) -> Counter[str]:
-        """Outcomes counted by StatusCode as text, NO_STATUS_CODE where no answer had one."""
+        """Outcomes counted by StatusCode as text."""
         counts: Counter[str] = Counter()
         for (_, code), count in self.by_status_and_code.items():
             counts[code] += count
         return counts
 
     @property
+    def unlisted(self) -> int:
+        """Reports that were sent a request although the tenant's list did not have them."""
+        return sum(count for end, count in self.ends if end.was_unlisted)
+
+    @property
+    def interrupted(self) -> int:
+        """Reports that a stop or a crash ended before the rules did."""
+        return sum(count for end, count in self.ends if end.interrupted)
+
+    @property
     def done(self) -> int:
         """Rows that have their outcome; duplicates have none."""
-        return self.by_status_and_code.total()
+        return sum(count for _, count in self.ends)
 
     @property
     def failed(self) -> int:
@@ -139,17 +152,13 @@ class RunSummary:
 
     def resolve(self, outcome: Outcome, *, seq: int = 0) -> None:
         """Count how a row turned out in place of its earlier end; nothing was sent for that."""
-        row, code = outcome.row, NO_STATUS_CODE if outcome.status_code is None else str(outcome.status_code)
-        earlier = self.ends.get(row)
-        if earlier is not None:
-            self._take_back(earlier)
+        earlier = self.ends.get(outcome.row)
+        if earlier is not None and earlier.failure is not None:
+            self._take_back(earlier.failure, earlier.example)
         failure, example = (None, None) if outcome.status.is_good else self._add_failure(outcome)
         was_unlisted = outcome.before == UNLISTED and outcome.tries > 0
-        self.by_status_and_code[outcome.status, code] += 1
-        self.unlisted += was_unlisted
-        self.interrupted += outcome.interrupted
-        end = End(outcome.status, code, failure, example, outcome.interrupted, was_unlisted)
-        self.ends.put(row, end, seq=seq)
+        end = End(outcome.status, outcome.status_code, failure, example, outcome.interrupted, was_unlisted)
+        self.ends.put(outcome.row, end, seq=seq)
 
     def add_retried(self, attempt: Attempt) -> None:
         """Count the reply of an attempt that another one follows; the last one's is in the outcome."""
@@ -164,7 +173,7 @@ class RunSummary:
             case "token_refreshed":
                 self.token_refreshes += 1
             case "snapshot_taken":
-                self.listed = fields["reports"]
+                self.listed = int(fields["reports"])
             case "verification_started":
                 self.findings.clear()
             case "finding":
@@ -202,21 +211,13 @@ class RunSummary:
             "failures": [failure.to_dict() for failure in failures],
         }
 
-    def _take_back(self, end: End) -> None:
-        counted = (end.status, end.code)
-        self.by_status_and_code[counted] -= 1
-        if not self.by_status_and_code[counted]:
-            del self.by_status_and_code[counted]
-        self.unlisted -= end.was_unlisted
-        self.interrupted -= end.interrupted
-        if end.failure is None:
-            return
-        failure = self.failures[end.failure]
+    def _take_back(self, key: FailureKey, example: str | None) -> None:
+        failure = self.failures[key]
         failure.count -= 1
-        if end.example is not None:
-            failure.examples.remove(end.example)
+        if example is not None:
+            failure.examples.remove(example)
         if not failure.count:
-            del self.failures[end.failure]
+            del self.failures[key]
 
     def _add_failure(self, outcome: Outcome) -> tuple[FailureKey, str | None]:
         """The key of the group it was counted in, and its text there if it is one of the examples."""

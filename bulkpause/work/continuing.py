@@ -82,7 +82,19 @@ def continuation(
         part=len(replay.parts),
         started_at=first.started,
         earlier_wall_s=sum(part.wall_s for part in replay.parts),
+        warnings=_damage(replay, tail),
     )
+
+
+def _damage(replay: Replay, tail: Tail) -> tuple[str, ...]:
+    """What the operator must know of a ledger that is not as the run before has meant to leave it."""
+    said = []
+    if tail.cut_bytes:
+        said.append(f"the audit log's last line was torn by the crash: {tail.cut_bytes:,} bytes were cut.")
+    if replay.foreign:
+        lines = "1 line" if replay.foreign == 1 else f"{replay.foreign:,} lines"
+        said.append(f"passed over {lines} of the audit log that this run did not write; see bulkpause audit verify.")
+    return tuple(said)
 
 
 def check_same(run: Run, settings: Settings, *, is_sandbox: bool) -> None:
@@ -119,10 +131,13 @@ def check_manifest(file: Path, replay: Replay) -> None:
 
 def count_left(file: Path, replay: Replay, failed: frozenset[Status]) -> SourceCounts:
     """What is left of the manifest. Raises SourceError if it cannot be read."""
+    if (known := replay.left(failed=failed)) is not None:
+        return known
     counts = SourceCounts()
+    unfinished = {waiting.row for waiting in replay.unfinished.values()}
     for batch in read_manifest(file):
         for row in batch:
-            if replay.needs(row.row, failed=failed):
+            if row.row in unfinished or replay.needs(row.row, failed=failed):
                 counts.accepted += isinstance(row, Entry)
                 counts.invalid += isinstance(row, Reject)
     return counts
