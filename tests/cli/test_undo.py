@@ -300,13 +300,27 @@ def test_an_undo_that_is_stopped_before_its_look_leaves_nothing_to_continue_blin
     with interrupted_at_list(sandbox, number=2):
         said = cli("undo", "last")
     assert said.code == 130
-    again = f"type bulkpause undo {cli.runs[0].name} again."
-    assert said.err.endswith(f"bulkpause: stopped before it had found out what there is to undo: {again}\n")
+    assert said.err.endswith(f"stopped before it had found out what there is to undo: undo {cli.runs[0].name} again.\n")
+    assert f"\nNext      bulkpause undo {cli.runs[0].name}\n" in said.out
     assert (cli.summary()["read"], cli.summary()["source_has_ended"]) == (0, False)
-    cli("continue", "last")
+    said = cli("continue", "last")
+    assert said.code == 2
+    assert f"type bulkpause undo {cli.runs[0].name} instead." in said.err
     assert resumed(sandbox) == []
     assert cli("undo", cli.runs[0].name).code == 0
     assert resumed(sandbox) == list(sandbox.report_ids[3:])
+
+
+def test_an_undo_that_was_killed_before_it_knew_what_to_undo_begins_anew(cli: Cli, serve: Serve) -> None:
+    sandbox = paused(cli, serve)
+    cli("undo", "last", "--concurrency", "1")
+    killed(cli.runs[-1], lines=[line["event"] for line in cli.ledger()].index("snapshot_taken") + 1)
+    (cli.runs[-1] / "manifest.csv").unlink()
+    said = cli("continue", "last")
+    assert said.code == 2
+    assert f"type bulkpause undo {cli.runs[0].name} instead." in said.err
+    assert f"bulkpause undo {cli.runs[0].name}" in cli("show", "last").out
+    assert len(resumed(sandbox)) == 6
 
 
 def test_an_undo_can_verify_itself(cli: Cli, serve: Serve) -> None:

@@ -191,6 +191,15 @@ def test_a_signature_is_renewed(cli: Cli, serve: Serve, monkeypatch: pytest.Monk
     assert (said.code, said.document["signature"]) == (0, "good")
 
 
+def test_a_summary_that_cannot_be_written_is_a_warning(cli: Cli, serve: Serve) -> None:
+    paused_by(cli, serve())
+    (cli.runs[-1] / "summary.json").unlink()
+    (cli.runs[-1] / "summary.json" / "in the way").mkdir(parents=True)
+    said = cli("verify", "last")
+    assert said.code == 0
+    assert f"bulkpause: cannot write {cli.runs[-1].absolute() / 'summary.json'}: " in said.err
+
+
 def test_a_run_about_another_service_is_not_verified_here(cli: Cli, serve: Serve) -> None:
     paused_by(cli, serve())
     elsewhere = serve(seed=1)
