@@ -84,7 +84,8 @@ async def write_run(folder: Path, base_url: str, *, count: int) -> Run:
         log.write("source_read", {**counts, "manifest_sha256": digest})
         for row, report_id in enumerate(ids[:count], 1):
             request_id, correlation_id = str(UUID(int=row)), str(UUID(int=row << 64))
-            intent = intent_fields(Entry(report_id, row), 1, request_id=request_id, correlation_id=correlation_id)
+            exchange = {"request_id": request_id, "correlation_id": correlation_id}
+            intent = intent_fields(Entry(report_id, row), 1, **exchange, before="Active")
             log.write("attempt_started", intent)
             outcome = Outcome(
                 Status.SUCCEEDED,

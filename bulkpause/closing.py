@@ -67,7 +67,11 @@ def latest(report: RunReport) -> Iterator[Outcome]:
 def note_unread(report: RunReport) -> None:
     """Say so if the source may hold more than this run has read: no file of it names the rest."""
     failed = report.halt is not None and report.halt.reason is HaltReason.SOURCE_FAILED  # says so itself
-    if not report.source_has_ended and not failed:
+    if not report.source_has_ended and report.run.undoes is not None:
+        report.warnings.append(
+            f"stopped before it had found out what there is to undo: undo {report.run.undoes} again."
+        )
+    elif not report.source_has_ended and not failed:
         rows = report.summary.done + report.summary.duplicates
         report.warnings.append(f"the source was read up to its row {rows:,} only; give it again for the rest.")
 

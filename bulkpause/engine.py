@@ -206,7 +206,9 @@ class Engine:
             correlation_id = guid(self._rng)
             number = len(job.attempts) + 1
             async with self._lookahead:
-                await self._record.intent(job.entry, number, request_id=request_id, correlation_id=correlation_id)
+                await self._record.intent(
+                    job.entry, number, request_id=request_id, correlation_id=correlation_id, before=job.before
+                )
                 await self._pass_gates()
             if self._stopped.is_set() or self._end_if_late(job):
                 return

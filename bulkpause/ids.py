@@ -64,3 +64,9 @@ def _flaw(character: str) -> str | None:
             return f"holds a dash that is not '-', {code}"
         case _:
             return f"holds {code}, which no report id has"
+
+
+def harmless(text: str | None) -> str:
+    """`text` on one line, and such that no spreadsheet takes it for a formula."""
+    text = " ".join((text or "").split())
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -70,8 +70,10 @@ class Record(Protocol):
     `outcome` is called exactly once for each row that was taken from the feed, even after an AuditError.
     """
 
-    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
-        """An attempt is about to leave; returns when that is durable."""
+    async def intent(
+        self, entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
+    ) -> None:
+        """An attempt is about to leave for a report that was `before`; returns when that is durable."""
 
     def retried(self, entry: Entry, attempt: Attempt, *, delay_s: float) -> None:
         """An attempt failed and another follows."""
@@ -137,7 +139,9 @@ class FakeRecord:
     outcomes: list[Outcome] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
-    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
+    async def intent(
+        self, entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
+    ) -> None:
         """Remember it."""
         self.intents.append((entry.report_id, number))
 

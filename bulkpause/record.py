@@ -32,9 +32,11 @@ class RunRecord:
         self.ended = 0
         self.failed = 0
 
-    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
+    async def intent(
+        self, entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
+    ) -> None:
         """Name the report on the disk before its attempt may leave."""
-        fields = intent_fields(entry, number, request_id=request_id, correlation_id=correlation_id)
+        fields = intent_fields(entry, number, request_id=request_id, correlation_id=correlation_id, before=before)
         self._audit.write("attempt_started", fields)
         await self._audit.durable()
 

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeVar
 
 from bulkpause.audit import AuditLog
@@ -84,7 +84,7 @@ async def execute(
     ledger that fails later is in the report. With `force` what is in the wanted state already is sent its request, too.
     """
     warm_up()
-    now = clock.now()
+    now, log = clock.now(), console.log
     report = RunReport(
         run=run,
         started_at=work.started_at or now,
@@ -99,11 +99,7 @@ async def execute(
         async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock, tail=work.tail) as audit:
             await _open_ledger(audit, work.opening, settings)
             record = RunRecord(
-                operation=run.operation,
-                audit=audit,
-                summary=report.summary,
-                log=console.log,
-                redactor=console.log.redactor,
+                operation=run.operation, audit=audit, summary=report.summary, log=log, redactor=log.redactor
             )
             parts = _Parts(
                 run=run,
@@ -161,7 +157,7 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                     group.create_task(_ready_log(parts.console.log, clock)),
                 )
                 snapshot = await _snapshot(parts, engine, session)
-                display.rows = rows = await parts.work.rows(snapshot, record)
+                display.rows = rows = await _rows(parts, engine, snapshot)
                 display.ended_before, display.failed_before = record.ended, record.failed
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
@@ -230,16 +226,24 @@ async def _snapshot(parts: _Parts, engine: Engine, session: Session) -> Snapshot
     return snapshot
 
 
+async def _rows(parts: _Parts, engine: Engine, snapshot: Snapshot | None) -> Rows:
+    """What is to be done. An undo that is stopped before its look has no rows: a continuation would go on blindly."""
+    manifest = parts.work.manifest
+    if manifest is None or parts.run.undoes is None or not engine.stopping:
+        return await parts.work.rows(snapshot, parts.record)
+    manifest.stop()
+    manifest.start((), counts=SourceCounts)
+    return manifest
+
+
 async def _verify(parts: _Parts, session: Session) -> None:
     """Read back what the run claims, and write down what came of it."""
     record, report = parts.record, parts.report
     await record.durable()
     record.notice(Notice("verification_started", {}))
-    try:
-        found = await verify(session, record, lambda: latest(report), operation=parts.run.operation)
-    except AuthError as error:
-        report.warnings.append(f"not verified: {error}")
-        return
+    found = await verify(session, record, lambda: latest(report), operation=parts.run.operation)
+    if found.error is not None:
+        report.warnings.append(f"not verified: {parts.console.log.redactor.text(found.error).rstrip('.')}.")
     record.notice(Notice("verified", {"counts": found.to_dict()}))
 
 
@@ -267,17 +271,8 @@ async def _note_source_end(manifest: Manifest | None, record: RunRecord, report:
         return  # the engine meets the same error in the feed, and halts
     if manifest.is_whole:
         report.source_has_ended = True
-        record.notice(Notice("source_read", {**source_counts(counts), "manifest_sha256": manifest.sha256}))
-
-
-def source_counts(counts: SourceCounts) -> dict[str, int]:
-    """JSON form of the source's counts."""
-    return {
-        "read": counts.read,
-        "accepted": counts.accepted,
-        "duplicate": counts.duplicate,
-        "invalid": counts.invalid,
-    }
+        fields = {"read": counts.read, **asdict(counts), "manifest_sha256": manifest.sha256}
+        record.notice(Notice("source_read", fields))
 
 
 def engine_settings(run: Run, settings: Settings, *, force: bool = False) -> EngineSettings:

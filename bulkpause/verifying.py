@@ -26,8 +26,8 @@ async def verify_run(
 ) -> tuple[Verification, RunReport]:
     """What the service says of the run's outcomes, and what the run comes to with that.
 
-    The caller holds the ledger's lock. Doubts that are settled by it change the outcome in place. Raises AuthError if
-    no token is to be had, AuditError if the ledger cannot be written.
+    The caller holds the ledger's lock. Doubts that are settled by it change the outcome in place. Raises AuditError if
+    the ledger cannot be written.
     """
     run, replay = past.run, past.replay
     async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock, tail=past.tail) as audit:
@@ -48,6 +48,7 @@ async def verify_run(
         async with connected(settings, clock=clock, rng=rng, notify=record.notice) as session:
             found = await verify(session, record, lambda: outcomes_of(past), operation=run.operation)
         await record.durable()
+        found.error = found.error and log.redactor.text(found.error).rstrip(".")
         fields = {"counts": found.to_dict()}
         replay.summary.add_event("verified", fields)
         report = report_of(past)

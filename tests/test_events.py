@@ -84,8 +84,9 @@ def test_an_older_line_lacks_the_newer_fields_and_is_read_all_the_same(outcome: 
 
 
 def test_an_intent_names_report_row_and_attempt() -> None:
-    fields = intent_fields(Entry(report_id(3), 4), 2, request_id="r", correlation_id="c")
-    assert fields == {"report_id": report_id(3), "row": 4, "attempt": 2, "request_id": "r", "correlation_id": "c"}
+    fields = intent_fields(Entry(report_id(3), 4), 2, request_id="r", correlation_id="c", before="Active")
+    named = {"report_id": report_id(3), "row": 4, "attempt": 2, "request_id": "r", "correlation_id": "c"}
+    assert fields == {**named, "before": "Active"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing
@@ -50,6 +51,7 @@ async def test_what_goes_in_comes_out_in_order_and_is_on_disk(tmp_path: Path) ->
     manifest = begun(tmp_path, [items[:1], items[1:]])
     assert await rows(manifest) == items
     assert await manifest.filled() == COUNTS == manifest.counts
+    assert manifest.is_whole
     text = manifest.path.read_bytes()
     assert text.startswith(b"report_id,row,invalid\n00000001-d9cb-469f-a165-70867728950e,1,\n,7,")
     assert manifest.sha256 == hashlib.sha256(text).hexdigest()
@@ -124,6 +126,73 @@ async def test_after_a_stop_in_full_flow_the_file_holds_what_was_yielded(tmp_pat
         assert (await manifest.filled()).accepted == seen
         assert manifest.sha256 == hashlib.sha256(manifest.path.read_bytes()).hexdigest()
         assert sum(map(len, read_manifest(manifest.path))) == seen
+
+
+async def test_a_run_may_begin_at_the_first_id_and_not_at_a_row_that_holds_none(tmp_path: Path) -> None:
+    counts, goes_on = SourceCounts(), threading.Event()
+
+    def slow() -> Iterator[Batch]:
+        counts.invalid = 1
+        yield [REJECT]
+        goes_on.wait()
+        counts.accepted = 1
+        yield [entry(1)]
+
+    manifest = begun(tmp_path, slow(), counts=counts)
+    waiting = asyncio.create_task(manifest.begun())
+    async with aclosing(manifest.batches()) as batches:
+        assert await anext(batches) == [REJECT]
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        goes_on.set()
+        assert await waiting
+        assert [row async for batch in batches for row in batch] == [entry(1)]
+
+
+@pytest.mark.parametrize("batches", [[], [[REJECT]]])
+async def test_a_source_without_an_id_never_begins(tmp_path: Path, batches: list[Batch]) -> None:
+    manifest = begun(tmp_path, batches, counts=SourceCounts(invalid=len(batches)))
+    assert not await manifest.begun()
+    await manifest.filled()
+    assert manifest.is_whole
+
+
+async def test_a_stop_ends_the_wait_for_the_first_id_and_what_is_pinned_is_not_the_whole(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+
+    def silent() -> Iterator[Batch]:
+        goes_on.wait()
+        yield [entry(1)]
+
+    manifest = begun(tmp_path, silent(), counts=SourceCounts())
+    waiting = asyncio.create_task(manifest.begun())
+    await asyncio.sleep(0)
+    manifest.stop()
+    assert not await waiting
+    await manifest.filled()
+    assert not manifest.is_whole
+    goes_on.set()
+
+
+async def test_what_stands_behind_an_error_of_the_source_is_not_the_whole(tmp_path: Path) -> None:
+    def failing() -> Iterator[Batch]:
+        yield [entry(1)]
+        raise SourceError("reports.csv:2: a quote opens here")
+
+    manifest = begun(tmp_path, failing())
+    with pytest.raises(SourceError):
+        await manifest.filled()
+    assert await manifest.begun()
+    assert not manifest.is_whole
+
+
+async def test_a_manifest_that_was_stopped_before_it_was_filled_has_no_rows_and_is_not_whole(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path / "manifest.csv")
+    manifest.stop()
+    manifest.start([], counts=SourceCounts)
+    assert await rows(manifest) == []
+    assert (await manifest.filled()).read == 0
+    assert not manifest.is_whole
 
 
 async def test_an_error_of_the_source_comes_behind_the_rows_before_it(tmp_path: Path) -> None:
@@ -272,3 +341,24 @@ def test_what_is_no_manifest_is_refused_with_its_line(tmp_path: Path, text: str,
 def test_a_manifest_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read: No such file or directory"):
         list(read_manifest(tmp_path / "manifest.csv"))
+
+
+def test_batches_of_no_interest_are_passed_over_and_the_rest_keeps_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    ids = [f"00000000-0000-4000-8000-{row:012d}" for row in range(1, 3001)]
+    path.write_text("report_id,row,invalid\n" + "".join(f"{one},{row},\n" for row, one in enumerate(ids, 1)))
+    asked: list[tuple[int, int]] = []
+
+    def is_done(first: int, last: int) -> bool:
+        asked.append((first, last))
+        return last < 2500
+
+    rows = [row.row for batch in read_manifest(path, may_skip=is_done) for row in batch]
+    assert rows[-1] == 3000
+    assert 1 < rows[0] <= 2500
+    assert rows == list(range(rows[0], 3001))
+    assert (asked[0][0], asked[-1][1]) == (1, 3000)
+    with path.open("a") as stream:
+        stream.write("damaged\n")
+    with pytest.raises(SourceError, match=r"manifest.csv:3002: damaged"):
+        list(read_manifest(path, may_skip=is_done))

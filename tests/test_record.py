@@ -2,87 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
-
 import pytest
 
-from bulkpause.audit import AuditLog
 from bulkpause.errors import AuditError
-from bulkpause.logs import Redactor
-from bulkpause.models import Attempt, Entry, Notice, Operation, Outcome, Reply, ReportId, Status, Verdict
-from bulkpause.record import RunRecord
-from bulkpause.summary import RunSummary
+from bulkpause.models import Attempt, Entry, Notice, Outcome, Reply, ReportId, Status, Verdict
+from tests.recording import Recording
 
 ID = ReportId("0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90")
 FAILED = Attempt(2, "request", "correlation", 1, 12.346, Reply(Verdict.THROTTLED, 429, 429, message="slow down"))
 
 
-class _FakeAudit:
-    """A ledger in memory, which a test can break."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, Mapping[str, Any]]] = []
-        self.durable_up_to = 0
-        self.broken = False
-
-    def check(self) -> None:
-        if self.broken:
-            raise AuditError("full")
-
-    def write(self, event: str, fields: Mapping[str, Any]) -> int:
-        self.check()
-        self.lines.append((event, fields))
-        return len(self.lines)
-
-    async def durable(self) -> None:
-        self.check()
-        self.durable_up_to = len(self.lines)
-
-
-class _FakeLog:
-    """A log in memory."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, str, dict[str, Any]]] = []
-
-    def __getattr__(self, level: str) -> Any:
-        return lambda event, **fields: self.said.append((level, event, fields))
-
-
-class _Recording:
-    """A record and all that it writes to."""
-
-    def __init__(self) -> None:
-        self.audit, self.log, self.summary = _FakeAudit(), _FakeLog(), RunSummary()
-        self.record = RunRecord(
-            operation=Operation.PAUSE,
-            audit=cast("AuditLog", self.audit),
-            summary=self.summary,
-            log=self.log,
-            redactor=Redactor(["planted"]),
-        )
-
-
 @pytest.fixture
-def recording() -> _Recording:
-    return _Recording()
+def recording() -> Recording:
+    return Recording()
 
 
-async def test_an_intent_is_on_the_disk_when_it_returns(recording: _Recording) -> None:
-    await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
-    fields = {"report_id": ID, "row": 2, "attempt": 1, "request_id": "r", "correlation_id": "c"}
+async def test_an_intent_is_on_the_disk_when_it_returns(recording: Recording) -> None:
+    await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c", before="Active")
+    fields = {"report_id": ID, "row": 2, "attempt": 1, "request_id": "r", "correlation_id": "c", "before": "Active"}
     assert recording.audit.lines == [("attempt_started", fields)]
     assert recording.audit.durable_up_to == 1
 
 
-async def test_an_intent_that_cannot_be_written_raises(recording: _Recording) -> None:
+async def test_an_intent_that_cannot_be_written_raises(recording: Recording) -> None:
     recording.audit.broken = True
     with pytest.raises(AuditError):
-        await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c")
+        await recording.record.intent(Entry(ID, 2), 1, request_id="r", correlation_id="c", before="Active")
 
 
-def test_a_retried_attempt_is_written_counted_and_said(recording: _Recording) -> None:
+def test_a_retried_attempt_is_written_counted_and_said(recording: Recording) -> None:
     recording.record.retried(Entry(ID, 2), FAILED, delay_s=0.25)
     ((event, fields),) = recording.audit.lines
     assert event == "retry_scheduled"
@@ -104,7 +52,7 @@ def test_a_retried_attempt_is_written_counted_and_said(recording: _Recording) ->
 
 @pytest.mark.parametrize(("status", "level"), [(Status.SUCCEEDED, "debug"), (Status.DENIED, "info")])
 def test_an_outcome_is_written_counted_and_said_louder_if_it_is_bad(
-    recording: _Recording, status: Status, level: str
+    recording: Recording, status: Status, level: str
 ) -> None:
     recording.record.outcome(Outcome(status, row=7, report_id=ID, status_code=200, tries=2, sent=3, elapsed_ms=1.235))
     ((event, fields),) = recording.audit.lines
@@ -115,7 +63,7 @@ def test_an_outcome_is_written_counted_and_said_louder_if_it_is_bad(
     assert recording.log.said == [(level, "report.ended", dict(fields))]
 
 
-def test_an_outcome_that_the_ledger_refuses_is_counted_all_the_same(recording: _Recording) -> None:
+def test_an_outcome_that_the_ledger_refuses_is_counted_all_the_same(recording: Recording) -> None:
     recording.audit.broken = True
     with pytest.raises(AuditError):
         recording.record.outcome(Outcome(Status.UNKNOWN, row=7, report_id=ID))
@@ -124,7 +72,7 @@ def test_an_outcome_that_the_ledger_refuses_is_counted_all_the_same(recording: _
 
 @pytest.mark.parametrize(("event", "level"), [("hold", "warning"), ("halted", "warning"), ("token_refreshed", "info")])
 def test_a_notice_is_written_counted_and_said_as_loud_as_it_matters(
-    recording: _Recording, event: str, level: str
+    recording: Recording, event: str, level: str
 ) -> None:
     recording.record.notice(Notice(event, {"hold_s": 2.0}))
     assert recording.audit.lines == [(event, {"hold_s": 2.0})]
@@ -132,7 +80,7 @@ def test_a_notice_is_written_counted_and_said_as_loud_as_it_matters(
     assert recording.log.said == [(level, f"run.{event}", {"hold_s": 2.0})]
 
 
-def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(recording: _Recording) -> None:
+def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(recording: Recording) -> None:
     reply = Reply(Verdict.FAULT, 500, 500, message="echo: planted", error="Bearer abc")
     recording.record.retried(Entry(ID, 2), FAILED._replace(reply=reply), delay_s=0.0)
     recording.record.outcome(Outcome(Status.REJECTED, row=2, report_id=ID, message="planted", error="sig=abc"))
@@ -142,7 +90,7 @@ def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(rec
     assert [secret for secret in ("planted", "abc") if secret in kept] == []
 
 
-async def test_a_lost_line_is_told_on_every_check(recording: _Recording) -> None:
+async def test_a_lost_line_is_told_on_every_check(recording: Recording) -> None:
     recording.record.check()
     await recording.record.durable()
     recording.audit.broken = True

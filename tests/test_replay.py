@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,9 +187,6 @@ FOREIGN: list[Any] = [
     {"event": "outcome"},
     {"seq": 2, "event": "outcome"},
     {"seq": "2", "run_id": RUN_ID, "event": "hold"},
-    {"seq": 2, "run_id": RUN_ID, "event": "hold", "at": "yesterday"},
-    {"seq": 2, "run_id": RUN_ID, "event": "hold", "at": "2026-11-22T03:00:00"},
-    {"seq": 2, "run_id": RUN_ID, "event": "hold", "at": 7},
 ]
 
 
@@ -198,6 +196,13 @@ def test_a_line_that_is_none_of_ours_is_counted_and_passed_over(lines: Lines, li
     replay = folded([*lines, line])
     assert (replay.lines, replay.foreign) == (2, 1)
     assert replay.summary.to_dict() == before
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-11-22T03:00:00", 7, None])
+def test_a_last_line_without_a_sound_time_makes_the_run_no_longer(lines: Lines, at: object) -> None:
+    lines.add("hold", hold_s=1.0, status_code=429)["at"] = at
+    (part,) = folded(lines).parts
+    assert (part.finished, part.wall_s) == (part.started, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -322,3 +327,34 @@ def test_no_edited_line_breaks_the_fold_or_its_books(
     readable = (line for line in lines if line and type(line.get("seq")) is int and type(line.get("event")) is str)
     assert len(list(latest_outcomes(readable, summary.ends))) <= summary.done
     assert all(part.wall_s <= 60 for part in replay.parts)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["intent", "retry", "outcome"]), st.integers(1, 3)), max_size=30), st.booleans()
+)
+def test_a_ledger_read_as_it_stands_in_the_file_tells_the_same_as_its_lines(
+    steps: list[tuple[str, int]], is_spelt_by_the_writer: bool
+) -> None:
+    lines = Lines()
+    lines.start()
+    for step, number in steps:
+        getattr(lines, step)(number)
+    told, read = folded(lines), Replay()
+    for line in lines:
+        ours = {**{name: line[name] for name in ("schema", "run_id", "seq")}, "prev": "0" * 64, **line}
+        read.read(orjson.dumps(ours if is_spelt_by_the_writer else line))
+    assert read.unfinished == told.unfinished
+    assert read.summary.to_dict() == told.summary.to_dict()
+    assert (read.lines, read.foreign, read.seq) == (told.lines, told.foreign, told.seq)
+    assert [part.finished for part in read.parts] == [part.finished for part in told.parts]
+
+
+def test_an_intent_that_was_edited_is_foreign_unless_an_outcome_settles_it(lines: Lines) -> None:
+    lines.intent(1, row="seven")
+    lines.intent(2, row="seven")
+    lines.outcome(2)
+    replay = Replay()
+    for line in lines:
+        head = {name: line[name] for name in ("schema", "run_id", "seq")}
+        replay.read(orjson.dumps({**head, "prev": "0" * 64, **line}))
+    assert (replay.unfinished, replay.foreign, replay.summary.done) == ({}, 1, 1)

@@ -115,6 +115,9 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     from bulkpause.work.continuing import check_same, continuation, count_left  # noqa: PLC0415
 
     check_same(past.run, settings, is_sandbox=options["sandbox"])
+    if past.run.undoes is not None and past.replay.source is None:
+        again = f"type bulkpause undo {past.run.undoes} instead"
+        raise UsageError(f"run {past.run.run_id} was stopped before it had found out what there is to undo: {again}.")
     failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
     left = count_left(past.run.manifest_file, past.replay, failed)
     if options["dry_run"]:

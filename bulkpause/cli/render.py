@@ -63,7 +63,8 @@ def show_verification(report: RunReport, found: Verification, *, as_json: bool) 
     paint = _paint()
     claims = found.counts.total()
     right = found.counts[Finding.CONVERGED] + found.counts[Finding.LATE]
-    headline = f"{right:,} of {many(claims, 'report')} of run {report.run.run_id} are as it says"
+    reports = f"{many(claims, 'report')} of run {report.run.run_id} {'is' if claims == 1 else 'are'}"
+    headline = f"{right:,} of {reports} as it says"
     blocks = [[paint(headline, bold=True)]]
     blocks += [_group(group, _FINDINGS[kind], paint) for kind, group in report.summary.findings.items()]
     facts = [("Verified", _verified(report) or ""), ("Audit log", printable(str(report.run.audit_file)))]
@@ -185,7 +186,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         facts.append(("Verified", verified))
     facts.append(("Audit log", printable(str(run.audit_file))))
     if summary.left_alone and run.left_alone_file.exists():
-        facts.append(("Left alone", printable(str(run.left_alone_file))))
+        facts.append(("Untouched", printable(str(run.left_alone_file))))
     commands = (("Next", report.next_command), ("Undo", report.undo_command))
     return facts + [(name, printable(command)) for name, command in commands if command is not None]
 

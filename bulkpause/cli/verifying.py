@@ -48,7 +48,7 @@ def verify(run: str, **options: Any) -> int:
         rng = random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
         found, report = asyncio.run(verify_run(past, settings, log, clock=SystemClock(), rng=rng))
     if found.error is not None:
-        streams.say(f"bulkpause: not verified: {log.redactor.text(found.error)}.")
+        streams.say(f"bulkpause: not verified: {found.error}.")
     for warning in report.warnings:
         streams.say(f"bulkpause: {warning}")
     render.show_verification(report, found, as_json=options["as_json"])

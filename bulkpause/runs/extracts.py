@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bulkpause import audit
+from bulkpause.ids import harmless
 from bulkpause.models import Outcome
 from bulkpause.replay import latest_outcomes
 from bulkpause.summary.ends import Ends
@@ -41,12 +42,6 @@ def outcome_row(outcome: Outcome) -> Sequence[Any]:
     """The cells of OUTCOME_COLUMNS."""
     reason = outcome.message or outcome.error
     return [outcome.report_id, outcome.status.value, outcome.status_code, harmless(reason), outcome.row]
-
-
-def harmless(text: str | None) -> str:
-    """`text` on one line, and such that no spreadsheet takes it for a formula."""
-    text = " ".join((text or "").split())
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _write(target: Path, columns: Sequence[str], found: Iterable[Sequence[Any]]) -> int:

@@ -33,7 +33,7 @@ def read_run(folder: RunFolder) -> PastRun:
     replay = Replay()
     try:
         for raw in read_lines(file):
-            replay.add(parse(raw))
+            replay.read(raw)
         tail = find_tail(file)
     except FileNotFoundError:
         raise SourceError(

@@ -90,7 +90,12 @@ class RunReport:
 
     @property
     def next_command(self) -> str | None:
-        """What to type to do the rest: all that is not known to be in the wanted state; None if nothing is left."""
+        """What to type to do the rest: all that is not known to be in the wanted state; None if nothing is left.
+
+        An undo that did not come to know all there is to undo has to begin anew.
+        """
+        if self.run.undoes is not None and not self.source_has_ended:
+            return " ".join(["bulkpause", "undo", self.run.undoes, *map(_quoted, self.run.flags)])
         counts = self.summary.by_status
         has_failed = any(counts[status] for status in FAILED)
         has_more = self.was_killed or self.audit_error is not None or any(counts[status] for status in OWED)

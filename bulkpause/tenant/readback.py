@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from bulkpause.models import Notice, Operation, Outcome
+from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.models import Notice, Operation, Outcome, Verdict
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
 from bulkpause.session import Session
@@ -69,10 +70,10 @@ async def verify(
 ) -> Verification:
     """Hold the run's outcomes against the service: settle what is in doubt, and name what is not as claimed.
 
-    What does not hold at the first look is looked at again after `settle_s`. Raises AuthError if no token is to be had.
+    What does not hold at the first look is looked at again after `settle_s`. Raises OSError if `outcomes` do.
     """
     found = Verification()
-    listing = await session.read_reports()
+    listing = await _look(session)
     found.requests = listing.requests
     pending: list[Outcome] = []
     if listing.error is None:
@@ -82,7 +83,7 @@ async def verify(
         )
     if pending:
         await session.clock.sleep(settle_s)
-        listing = await session.read_reports()
+        listing = await _look(session)
         found.requests += listing.requests
     if listing.error is None:
         snapshot = Snapshot(listing.reports)
@@ -93,6 +94,15 @@ async def verify(
         claimed = await asyncio.to_thread(lambda: sum(map(is_claimed, outcomes())))
         found.counts[Finding.UNREADABLE] = claimed - found.counts[Finding.CONVERGED]
     return found
+
+
+async def _look(session: Session) -> Listing:
+    """The tenant's reports; without a token none, and why."""
+    try:
+        return await session.read_reports()
+    except AuthError as error:
+        is_away = isinstance(error, TokenUnavailableError)
+        return Listing((), str(error), 0, 0, Verdict.UNANSWERED if is_away else Verdict.UNAUTHORISED)
 
 
 def _settle(outcome: Outcome, snapshot: Snapshot, record: RunRecord, *, operation: Operation) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from bulkpause.ids import harmless
 from bulkpause.models import UNLISTED, Report, ReportId
 
 COLUMNS: Final = ("report_id", "report_status", "modified_time", "name", "user")
@@ -31,10 +32,11 @@ class Snapshot:
         return UNLISTED if report is None else report.report_status
 
     def write(self, path: Path) -> None:
-        """One CSV row per report, for the owner alone. Raises OSError."""
+        """One CSV row per report, for the owner alone, which no spreadsheet takes for formulas. Raises OSError."""
         path.touch(mode=0o600)
         with path.open("w", encoding="utf-8", newline="") as stream:
             rows = csv.writer(stream)
             rows.writerow(COLUMNS)
             for one in self._reports.values():
-                rows.writerow([one.report_id, one.report_status, one.modified_time, one.name, one.user])
+                told = map(harmless, (one.report_status, one.modified_time, one.name, one.user))
+                rows.writerow([one.report_id, *told])

@@ -82,15 +82,17 @@ def judge(outcome: Outcome, find: Find, *, operation: Operation) -> Finding:
 def resolved(outcome: Outcome, find: Find, *, operation: Operation) -> Outcome | None:
     """The outcome of a report that was in doubt, now that it was read; None while the service does not say.
 
-    One that is in the wanted state has succeeded, unless it was so before the run. One that is not, has had all its
-    tries without effect; one that is listed no longer, is not found.
+    One that is in the wanted state has succeeded, unless it was so before the run. One that is not, has had its tries
+    without effect, and is owed more of them if a stop or a crash cut them short; one that is listed no longer, is not
+    found.
     """
     report = None if outcome.report_id is None else find(outcome.report_id)
-    known = outcome._replace(error=None, interrupted=False)
+    known = outcome._replace(error=None)
     if report is None and outcome.before in {None, UNLISTED}:
         return None
     if report is None:
-        return known._replace(status=Status.NOT_FOUND, message="read back: the tenant's list does not have the report")
+        gone = "read back: the tenant's list does not have the report"
+        return known._replace(status=Status.NOT_FOUND, message=gone, interrupted=False)
     if report.report_status is None:
         return None
     said = known._replace(
@@ -99,7 +101,8 @@ def resolved(outcome: Outcome, find: Find, *, operation: Operation) -> Outcome |
     if report.report_status != operation.wanted:
         return said._replace(status=Status.EXHAUSTED)
     was_so = outcome.before == operation.wanted
-    return said._replace(status=Status.UNCHANGED if was_so else Status.SUCCEEDED, modified_time=report.modified_time)
+    status = Status.UNCHANGED if was_so else Status.SUCCEEDED
+    return said._replace(status=status, modified_time=report.modified_time, interrupted=False)
 
 
 def first_look(outcomes: Iterable[Outcome], find: Find, *, operation: Operation) -> tuple[int, list[Outcome]]:

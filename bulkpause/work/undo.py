@@ -108,6 +108,10 @@ def _judge(outcome: Outcome, report: Report | None, *, operation: Operation, by_
         return False
     if report is None:
         return _left(Why.MISSING, outcome, None, "the tenant's list does not have it") if has_changed else False
+    if report.report_status is None:
+        return (
+            _left(Why.IN_DOUBT, outcome, report, "the tenant's list does not say how it is") if has_changed else False
+        )
     is_so = report.report_status == operation.wanted
     if outcome.status is Status.UNKNOWN:
         return _judge_doubt(outcome, report, is_so=is_so, operation=operation)
@@ -118,7 +122,7 @@ def _judge(outcome: Outcome, report: Report | None, *, operation: Operation, by_
         return False
     if outcome.before == operation.wanted:
         return _was_so(outcome, report)
-    if not by_status and _is_later(report, outcome):
+    if not by_status and _has_moved(report, outcome):
         when = f"it was changed at {report.modified_time}, the run left it at {outcome.modified_time}"
         return _left(Why.CHANGED_SINCE, outcome, report, when)
     return True
@@ -135,7 +139,8 @@ def _judge_doubt(outcome: Outcome, report: Report, *, is_so: bool, operation: Op
     return True
 
 
-def _is_later(report: Report, outcome: Outcome) -> bool:
+def _has_moved(report: Report, outcome: Outcome) -> bool:
+    """Whether it was changed at another time than by the run; False where one of the two is not known."""
     now, then = report.modified_time, outcome.modified_time
     return now is not None and then is not None and now[:SECONDS] != then[:SECONDS]
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ import pytest
 
 from bulkpause import audit
 from bulkpause.cli import main
+from bulkpause.clock import SystemClock
 from bulkpause.sandbox import Sandbox, SandboxSettings, parse_fault, serve_in_thread
+from bulkpause.tenant.readback import SETTLE_S
 
 
 @dataclass
@@ -113,3 +118,46 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             return sandbox
 
         yield start
+
+
+@pytest.fixture
+def quick_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits until the service shows what it has confirmed."""
+    sleep = SystemClock.sleep
+    monkeypatch.setattr(
+        SystemClock, "sleep", lambda clock, delay_s: sleep(clock, 0.01 if delay_s == SETTLE_S else delay_s)
+    )
+
+
+def operations(sandbox: Sandbox) -> Counter[str | None]:
+    """What the service was asked for, and how often."""
+    return Counter(entry.operation for entry in sandbox.journal.entries)
+
+
+@contextmanager
+def interrupted_at_list(sandbox: Sandbox, *, number: int = 1) -> Iterator[None]:
+    """Press Ctrl-C as soon as the service is asked for its list for the `number`-th time."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            if operations(sandbox)["list"] >= number:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def killed(directory: Path, *, lines: int) -> None:
+    """Leave of a run what a kill would have left behind that many lines of its ledger."""
+    ledger = directory / "audit.jsonl"
+    kept = ledger.read_bytes().splitlines(keepends=True)[:lines]
+    ledger.write_bytes(b"".join(kept))
+    for name in ("summary.json", "failed.csv"):
+        (directory / name).unlink(missing_ok=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.cli.calling import cli, serve
+from tests.cli.calling import cli, quick_to_settle, serve
 
-__all__ = ["cli", "serve"]
+__all__ = ["cli", "quick_to_settle", "serve"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,10 @@ from bulkpause.errors import (
     TokenUnavailableError,
     UsageError,
 )
-from bulkpause.models import Halt, HaltReason, Status
-from tests.cli.made import a_report, outcomes
+from bulkpause.models import Halt, HaltReason, Outcome, Status, Verdict
+from bulkpause.runs.report import RunReport
+from bulkpause.tenant.verify import Finding, Verification
+from tests.cli.made import a_report, outcomes, report_id
 
 GOOD = [*outcomes(Status.SUCCEEDED, 200), *outcomes(Status.UNCHANGED, 200)]
 THROTTLED = Halt(HaltReason.THROTTLED_OUT, "wait")
@@ -67,6 +70,63 @@ def test_no_halt_is_without_a_code() -> None:
 def test_what_stopped_the_run_wins_over_what_became_of_the_reports(stopped_by: dict[str, Any], code: int) -> None:
     report = a_report(outcomes(Status.UNKNOWN), outcomes(Status.NOT_FOUND, 404), **stopped_by)
     assert exits.of_report(report) == code
+
+
+def looked_at(*groups: list[Outcome], mismatch: str | None = None, unreadable: int = 0, **more: Any) -> RunReport:
+    """The report of a run that was verified, with one finding of the kind, if any."""
+    report = a_report(*groups, **more)
+    if mismatch is not None:
+        fields = {"finding": mismatch, "report_id": report_id(1), "report_status": "Active"}
+        report.summary.add_event("finding", fields)
+    report.summary.add_event("verified", {"counts": Verification(Counter({Finding.UNREADABLE: unreadable})).to_dict()})
+    return report
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (looked_at(GOOD), 0),
+        (looked_at(GOOD, outcomes(Status.DENIED, 403)), 1),
+        (looked_at(GOOD, mismatch="contradicted"), 5),
+        (looked_at(GOOD, mismatch="missing"), 5),
+        (looked_at(GOOD, mismatch="unreadable", unreadable=1), 6),
+        (looked_at(GOOD, outcomes(Status.DENIED, 403), unreadable=1), 6),
+        (looked_at(outcomes(Status.UNKNOWN), mismatch="contradicted", unreadable=1), 5),
+        (looked_at(GOOD, mismatch="contradicted", stop_signal=2), 130),
+        (looked_at(GOOD, mismatch="contradicted", halt=THROTTLED), 75),
+        (looked_at(GOOD, mismatch="contradicted", audit_error=LOST), 74),
+    ],
+)
+def test_what_the_service_contradicts_comes_behind_what_stopped_the_run_and_before_doubt_and_failure(
+    report: RunReport, code: int
+) -> None:
+    assert exits.of_report(report) == code
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict", "code"),
+    [
+        ({}, None, 0),
+        ({"converged": 3, "late": 2, "resolved": 1}, None, 0),
+        ({"contradicted": 1, "unreadable": 1}, None, 5),
+        ({"missing": 1}, None, 5),
+        ({"unreadable": 1, "converged": 1}, None, 6),
+        ({"unreadable": 1}, Verdict.FAULT, 69),
+        ({"unreadable": 1}, Verdict.UNANSWERED, 69),
+        ({"unreadable": 1}, Verdict.UNREADABLE, 69),
+        ({}, Verdict.REJECTED, 69),
+        ({"unreadable": 1}, Verdict.FORBIDDEN, 77),
+        ({"unreadable": 1}, Verdict.UNAUTHORISED, 77),
+        ({"unreadable": 1}, Verdict.THROTTLED, 75),
+    ],
+)
+def test_a_verification_earns_its_code_by_what_it_found_or_by_why_it_could_not_look(
+    counts: dict[str, int], verdict: Verdict | None, code: int
+) -> None:
+    found = Verification(Counter({Finding(kind): count for kind, count in counts.items()}))
+    if verdict is not None:
+        found.error, found.verdict = "why", verdict
+    assert exits.of_verification(found) == code
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,14 @@ def engine(
     lookahead: int = 2,
     drain_timeout_s: float = 30.0,
     retry: RetryPolicy | None = None,
+    force: bool = False,
 ) -> Engine:
     settings = EngineSettings(
         operation=Operation.PAUSE,
         concurrency=concurrency,
         lookahead=lookahead,
         drain_timeout_s=drain_timeout_s,
+        force=force,
         retry=retry or RetryPolicy(max_tries=3, backoff_base_s=1.0, backoff_cap_s=4.0),
     )
     return Engine(
@@ -193,7 +195,9 @@ class Ledger(FakeRecord):
         if self.failed:
             raise AuditError("disk full")
 
-    async def intent(self, entry: Entry, number: int, *, request_id: str, correlation_id: str) -> None:
+    async def intent(
+        self, entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
+    ) -> None:
         """Durable after `sync_s`."""
         self.open_intents.add(entry.report_id)
         assert len(self.open_intents) <= self.concurrency, "too many in doubt"

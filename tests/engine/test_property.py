@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkpause.engine import Engine
 from bulkpause.errors import AuditError, AuthError
-from bulkpause.models import Entry, Outcome, Reject, Status, Verdict
+from bulkpause.models import UNLISTED, Entry, Outcome, Reject, ReportId, Status, Verdict
 from tests.engine.scenario import Answer, Bug, Feed, FeedEnd, Ledger, Service, Turnstile, engine, entry
 from tests.virtual_time import run_virtually
 
@@ -42,6 +42,8 @@ class Run:
     """What one scenario left behind."""
 
     engine: Engine
+    before: dict[ReportId, str]
+    force: bool
     feed: Feed
     ledger: Ledger
     service: Service
@@ -68,18 +70,21 @@ def scenarios(draw: st.DrawFn) -> Run:
     if draw(st.booleans()):
         setattr(turnstile, draw(st.sampled_from(["auth_error_at", "halt_at", "bug_at"])), draw(st.integers(1, 12)))
     sync_s, pause_s = draw(DELAYS), draw(DELAYS)
-    batch_size, lookahead, before = draw(st.integers(1, 6)), draw(st.integers(1, 3)), draw(st.integers(0, 15)) == 0
+    batch_size, lookahead, is_stopped = draw(st.integers(1, 6)), draw(st.integers(1, 3)), draw(st.integers(0, 15)) == 0
+    known = st.sampled_from([None, None, "Paused", "Active", "Inactive", UNLISTED])
+    shown = {row.report_id: draw(known) for row in rows if isinstance(row, Entry)}
+    before, force = {one: status for one, status in shown.items() if status is not None}, draw(st.integers(0, 4)) == 0
 
     async def main() -> Run:
         ledger = Ledger(concurrency=concurrency, sync_s=sync_s, fails_at=fails_at)
         service = Service(script, ledger)
         feed = Feed(rows, batch_size=batch_size, pause_s=pause_s, end=feed_end)
-        run = engine(service, turnstile, record=ledger, concurrency=concurrency, lookahead=lookahead)
+        run = engine(service, turnstile, record=ledger, concurrency=concurrency, lookahead=lookahead, force=force)
         service.watched = run
-        if before:
+        if is_stopped:
             run.stop()
         loop = asyncio.get_running_loop()
-        task = loop.create_task(run.run(feed))
+        task = loop.create_task(run.run(feed, before=before.get))
         acts: dict[str, Callable[[], object]] = {"stop": run.stop, "cancel": run.cancel, "kill": task.cancel}
         for moment_s, action in actions:
             loop.call_later(moment_s, acts[action])
@@ -88,7 +93,7 @@ def scenarios(draw: st.DrawFn) -> Run:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert run.in_flight == 0
         assert run._drain_timer is None or run._drain_timer.cancelled()
-        return Run(run, feed, ledger, service, crash, loop.time())
+        return Run(run, before, force, feed, ledger, service, crash, loop.time())
 
     return run_virtually(main())
 
@@ -102,17 +107,25 @@ def test_every_row_ends_once_and_nothing_leaves_unrecorded(run: Run) -> None:
         assert run.feed.given == run.feed.rows
     assert run.service.most_flying <= run.ledger.concurrency
     for outcome, row in zip(sorted(outcomes, key=lambda o: o.row), run.feed.given, strict=True):
-        _check_against_truth(outcome, row, run.service)
+        _check_against_truth(outcome, row, run)
     _check_the_end(run)
     event(f"ended by {type(run.crash).__name__ if run.crash else run.engine.halted and run.engine.halted.reason}")
 
 
-def _check_against_truth(outcome: Outcome, row: Entry | Reject, service: Service) -> None:
+def _check_against_truth(outcome: Outcome, row: Entry | Reject, run: Run) -> None:
+    service = run.service
     if isinstance(row, Reject):
         assert (outcome.status, outcome.message, outcome.tries) == (Status.INVALID, "no id: x", 0)
         return
     assert outcome.report_id == row.report_id
     assert outcome.sent == service.left[row.report_id]
+    before = run.before.get(row.report_id)
+    assert outcome.before == before or outcome.status is Status.SKIPPED
+    if outcome.status is Status.UNCHANGED:
+        assert (before, run.force, outcome.tries) == ("Paused", False, 0)
+        assert row.report_id not in run.ledger.durable_intents
+        return
+    assert before != "Paused" or run.force or outcome.status is Status.SKIPPED
     if outcome.sent == 0:
         assert outcome.status is Status.SKIPPED
     elif service.last[row.report_id] is None:
