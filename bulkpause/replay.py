@@ -191,12 +191,11 @@ class Replay:
         try:
             line = parse(raw) or {}
             self._intend(line)
-        except (LookupError, TypeError, ValueError):
-            self.foreign += 1
-        else:
             part = self.parts[-1]
             if not part.is_over:
                 part.last_at = max(part.last_at, line["at"])
+        except (LookupError, TypeError, ValueError):
+            self.foreign += 1
 
     def add(self, line: Fields | None) -> None:
         """Take in the next line; None stands for one that cannot be read."""
@@ -212,7 +211,7 @@ class Replay:
     def _is_next(self, line: Fields) -> bool:
         """Whether it is this run's, and no copy of a line that was there before: that would count, and send, twice."""
         seq = line["seq"]
-        if not self.seq < seq <= MOST_LINES:
+        if type(seq) is not int or not self.seq < seq <= MOST_LINES:
             return False
         if self.started is not None:
             if line["run_id"] != self.started["run_id"]:
@@ -325,6 +324,9 @@ class Replay:
                 settled.invalid += count
             elif not _is_owed(end, failed):
                 settled.accepted += count
+        for waiting in self.unfinished.values():  # sent again by a continuation that broke off, so owed again
+            earlier = self.summary.ends.get(waiting.row)
+            settled.accepted -= earlier is not None and not _is_owed(earlier, failed)
         return SourceCounts(
             accepted=self.source.accepted - settled.accepted, invalid=self.source.invalid - settled.invalid
         )

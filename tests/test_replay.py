@@ -183,6 +183,8 @@ def test_a_continuation_owes_a_row_that_has_no_outcome_and_one_that_was_cut_shor
 
 FOREIGN: list[Any] = [
     None,
+    {"seq": 2.5, "run_id": RUN_ID, "event": "hold", "at": "2026-11-22T03:00:00Z"},
+    {"seq": True, "run_id": RUN_ID, "event": "hold", "at": "2026-11-22T03:00:00Z"},
     {},
     {"event": "outcome"},
     {"seq": 2, "event": "outcome"},

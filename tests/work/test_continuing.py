@@ -109,11 +109,15 @@ def test_what_is_left_is_counted(replay: Replay, manifest: Path, failed: frozens
     assert count_left(manifest, replay, failed) == SourceCounts(accepted=accepted, invalid=1)
 
 
-def test_a_report_that_failed_before_and_was_in_flight_now_is_left(replay: Replay, manifest: Path) -> None:
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_a_report_that_failed_before_and_was_in_flight_now_is_left(
+    replay: Replay, manifest: Path, is_whole: bool
+) -> None:
     lines = Lines([{}] * replay.seq)
     lines.intent(2)
     replay.add(lines[-1])
-    assert count_left(manifest, replay, frozenset()).accepted == 6
+    replay.source = SourceCounts(accepted=7, invalid=2) if is_whole else None
+    assert count_left(manifest, replay, frozenset()) == SourceCounts(accepted=6, invalid=1)
 
 
 async def test_the_rows_that_are_left_come_in_the_order_of_the_source(replay: Replay, manifest: Path) -> None:
@@ -123,6 +127,21 @@ async def test_the_rows_that_are_left_come_in_the_order_of_the_source(replay: Re
     left.stop()
     rows = [row async for batch in left.batches() for row in batch]
     assert rows == [Entry(report_id(number), number + 1) for number in (2, 3, 4, 5, 6, 9)] + [Reject(11, "y", "no id")]
+
+
+@pytest.mark.parametrize("numbers", [(3, 1, 2), (2, 3, 1), (1, 9, 2)])
+async def test_the_rows_of_an_undo_are_in_no_order_and_none_is_passed_over(tmp_path: Path, numbers: list[int]) -> None:
+    lines, replay = Lines(), Replay()
+    lines.start(undoes="20261122-020000-0b5c2c")
+    for number in (1, 2):
+        lines.outcome(number)
+    for line in lines:
+        replay.add(line)
+    path = tmp_path / "manifest.csv"
+    path.write_bytes((HEADER + "".join(f"{report_id(number)},{number + 1},\n" for number in numbers)).encode())
+    left = Left(path, replay, FAILED, SourceCounts())
+    rows = [row.row - 1 async for batch in left.batches() for row in batch]
+    assert rows == [number for number in numbers if number > 2]
 
 
 async def test_a_manifest_that_is_gone_is_said(replay: Replay, tmp_path: Path) -> None:
