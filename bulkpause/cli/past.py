@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -56,12 +56,7 @@ def continue_(run: str, **options: Any) -> int:
 
     RUN is a run id, the start of one, a run directory, or last.
     """
-    settings = checked_settings(options)
-    with ExitStack() as scope:
-        past = scope.enter_context(opened(run, settings))
-        if not options["dry_run"]:
-            settings = prepared(settings, options, scope, remembering=past)
-        return _continue(past, settings, options)
+    return _going_on_from(run, options, _continue)
 
 
 @click.command(
@@ -80,12 +75,17 @@ def undo(run: str, **options: Any) -> int:
 
     RUN is a run id, the start of one, a run directory, or last.
     """
+    return _going_on_from(run, options, _undo)
+
+
+def _going_on_from(spec: str, options: dict[str, Any], verb: Callable[[PastRun, Settings, dict[str, Any]], int]) -> int:
+    """What `verb` makes of the run that `spec` names, which nobody else can write meanwhile; the exit code."""
     settings = checked_settings(options)
     with ExitStack() as scope:
-        past = scope.enter_context(opened(run, settings))
+        past = scope.enter_context(opened(spec, settings))
         if not options["dry_run"]:
             settings = prepared(settings, options, scope, remembering=past)
-        return _undo(past, settings, options)
+        return verb(past, settings, options)
 
 
 @contextmanager
