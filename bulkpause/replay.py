@@ -236,6 +236,10 @@ class Replay:
                 waiting.attempts.append(attempt)
                 waiting.in_flight = False
                 self.summary.add_retried(attempt)
+            case "attempt_withdrawn":
+                report_id = to_report_id(line["report_id"])
+                self._aside.pop(report_id, None)
+                self._unfinished.pop(report_id, None)
             case "resolved":
                 outcome = to_outcome(line)
                 self.summary.resolve(outcome, seq=line["seq"])
@@ -295,6 +299,7 @@ class Replay:
             self.started, self.seq = line, line["seq"]
             self._head = f'{{"schema":1,"run_id":"{line["run_id"]}","seq":'.encode()
         self.operations.add(operation)
+        self.summary.add_event(event, line)
         self.parts.append(Part(line, at, line["at"]))
 
     def _finish(self, line: Fields) -> None:
@@ -325,6 +330,9 @@ class Replay:
                 settled.invalid += count
             elif not _is_owed(end, failed):
                 settled.accepted += count
+        for waiting in self.unfinished.values():  # sent again by a continuation that broke off
+            end = self.summary.ends.get(waiting.row)
+            settled.accepted -= end is not None and not _is_owed(end, failed)
         return SourceCounts(
             accepted=self.source.accepted - settled.accepted, invalid=self.source.invalid - settled.invalid
         )

@@ -12,12 +12,15 @@ from bulkpause.auth import TokenGate, Tokens
 from bulkpause.client import ClientSettings, ReportClient
 from bulkpause.clock import Clock
 from bulkpause.gates import HoldGate, RateGate
-from bulkpause.models import Notice
+from bulkpause.models import Attempt, Halt, Notice, ReportId
 from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
 from bulkpause.settings import Settings
 from bulkpause.signin import acquire_for
+
+NO_REPORT: Final = ReportId("")
+"""What a read is about, to gates that ask."""
 
 READ_TRIES: Final = 3
 """Tries per page of a list: a run must not wait as long for what it could do without as for what it is there for."""
@@ -46,17 +49,22 @@ class Session:
         return await read_reports(
             self.api,
             admit=self.admit,
+            observe=self._observe,
             policy=RetryPolicy(
                 max_tries=min(READ_TRIES, retry.max_tries),
                 deadline_s=retry.deadline_s,
                 backoff_base_s=retry.backoff_base_s,
                 backoff_cap_s=retry.backoff_cap_s,
             ),
-            retry_after_cap_s=self.settings.retry.retry_after_cap_s,
             clock=self.clock,
             rng=self.rng,
             query=query,
         )
+
+    def _observe(self, attempt: Attempt) -> Halt | None:
+        """A reply that asks for a wait holds everybody, whatever it was a reply to."""
+        self.rate.observe(NO_REPORT, attempt)
+        return self.hold.observe(NO_REPORT, attempt)
 
 
 @asynccontextmanager
