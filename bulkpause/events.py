@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import itemgetter
 from types import NoneType
 from typing import Any, Final
 
 from bulkpause.ids import ID_PATTERN
 from bulkpause.models import Attempt, Entry, Operation, Outcome, Reply, ReportId, Status, Verdict
+
+ID_LENGTH: Final = 36
 
 MOST: Final = 1 << 27
 """No row and no count of a ledger is above: the totals keep a place for each row up to the highest."""
@@ -18,10 +21,10 @@ _STATUSES: Final = {status.value: status for status in Status}
 _VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}
 
 _REPORT_ID: Final = re.compile(ID_PATTERN)
-_NUMBERS: Final = frozenset({int, float})
-_MAYBE_NUMBER: Final = frozenset({int, float, NoneType})
-_MAYBE_WHOLE: Final = frozenset({int, NoneType})
-_MAYBE_TEXT: Final = frozenset({str, NoneType})
+_NUMBERS: Final[frozenset[type]] = frozenset({int, float})
+_MAYBE_NUMBER: Final[frozenset[type]] = frozenset({int, float, NoneType})
+_MAYBE_WHOLE: Final[frozenset[type]] = frozenset({int, NoneType})
+_MAYBE_TEXT: Final[frozenset[type]] = frozenset({str, NoneType})
 
 Fields = Mapping[str, Any]
 
@@ -131,15 +134,17 @@ def outcome_fields(outcome: Outcome, *, operation: Operation) -> dict[str, Any]:
 def to_outcome(fields: Fields) -> Outcome:
     """The outcome that an `outcome` or `resolved` line holds. Raises KeyError or TypeError for what is none."""
     try:
-        status, *rest = _OUTCOME(fields)
+        values = _OUTCOME(fields)
     except KeyError:
-        status, *rest = _OUTCOME({**_LATER_FIELDS, **fields})
-    outcome = Outcome(_STATUSES[status], *rest)
-    if outcome.report_id is not None:
-        to_report_id(outcome.report_id)
-    if not _is_sound(outcome):
+        values = _OUTCOME({**_LATER_FIELDS, **fields})
+    if not _has_types(tuple(map(type, values))):
         raise TypeError("no outcome")
-    return outcome
+    one = Outcome._make((_STATUSES[values[0]], *values[1:]))
+    if one.report_id is not None:
+        to_report_id(one.report_id)
+    if not (0 < one.row <= MOST and 0 <= one.tries <= MOST and 0 <= one.sent <= MOST):
+        raise TypeError("no outcome")
+    return one
 
 
 _OUTCOME: Final = itemgetter(*Outcome._fields)
@@ -147,17 +152,25 @@ _LATER_FIELDS: Final = {"before": None, "modified_time": None, "interrupted": Fa
 """What lines had to do without that were written before these fields were."""
 
 
-def _is_sound(one: Outcome) -> bool:
-    """Whether every field is of its type: what is not would break the totals half way. Called for every row."""
-    return (
-        type(one.row) is type(one.tries) is type(one.sent) is int
-        and 0 < one.row <= MOST
-        and 0 <= one.tries <= MOST
-        and 0 <= one.sent <= MOST
-        and {type(one.status_code), type(one.http_status)} <= _MAYBE_WHOLE
-        and {type(one.report_status), type(one.message), type(one.error), type(one.before)} <= _MAYBE_TEXT
-        and {type(one.request_id), type(one.correlation_id), type(one.modified_time)} <= _MAYBE_TEXT
-        and type(one.elapsed_ms) in _NUMBERS
-        and type(one.attempt_ms) in _MAYBE_NUMBER
-        and type(one.interrupted) is bool
-    )
+@lru_cache(maxsize=1000)
+def _has_types(types: tuple[type, ...]) -> bool:
+    """Whether an outcome may be made of these: what is not would break the totals half way.
+
+    Asked for every row of a ledger, which has a handful of kinds, again and again.
+    """
+    return all(its in allowed for its, allowed in zip(types, _ALLOWED, strict=True))
+
+
+_TYPES: Final[Mapping[str, frozenset[type]]] = {
+    "status": frozenset({str}),
+    "row": frozenset({int}),
+    "tries": frozenset({int}),
+    "sent": frozenset({int}),
+    "status_code": _MAYBE_WHOLE,
+    "http_status": _MAYBE_WHOLE,
+    "elapsed_ms": _NUMBERS,
+    "attempt_ms": _MAYBE_NUMBER,
+    "interrupted": frozenset({bool}),
+}
+"""What is not named is a text or nothing."""
+_ALLOWED: Final = tuple(_TYPES.get(name, _MAYBE_TEXT) for name in Outcome._fields)

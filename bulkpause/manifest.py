@@ -23,6 +23,7 @@ Batch = Sequence[Entry | Reject]
 _HEADER = b"report_id,row,invalid\n"
 _READ_BYTES = 32 * 1024  # some 700 ids, parsed in a millisecond, as that happens on the event loop
 _SYNC_EVERY_S = 1.0
+_ROW = re.compile(rb"[0-9a-f-]*,([0-9]{1,10}),")
 _LINE = re.compile(rf'^(?:({ID_PATTERN}),([0-9]+),|,([0-9]+),"((?:[^"\n]|"")*+)")$', re.MULTILINE)
 
 
@@ -191,9 +192,12 @@ class Manifest:
             loop.call_soon_threadsafe(callback)
 
 
-def read_manifest(path: Path) -> Iterator[list[Entry | Reject]]:
+def read_manifest(
+    path: Path, *, may_skip: Callable[[int, int], bool] = lambda _first, _last: False
+) -> Iterator[list[Entry | Reject]]:
     """The rows of a finished run's manifest, batch by batch; a last line cut by a crash is left out.
 
+    A batch whose rows, from the first to the last, `may_skip` says to be of no interest is passed over unread.
     Raises SourceError when the file cannot be read or is not a manifest; an id is only ever taken whole and canonical.
     """
     try:
@@ -203,11 +207,20 @@ def read_manifest(path: Path) -> Iterator[list[Entry | Reject]]:
             rest, line = b"", 2
             while chunk := file.read(_READ_BYTES):
                 whole, newline, rest = (rest + chunk).rpartition(b"\n")
+                if (span := _span(whole)) is not None and may_skip(*span):
+                    line += whole.count(b"\n") + 1
+                    continue
                 batch = _parse(whole + newline, path=path, first_line=line)
                 line += len(batch)
                 yield batch
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def _span(lines: bytes) -> tuple[int, int] | None:
+    """The rows of the first and the last of these lines; None if they do not say."""
+    first, last = _ROW.match(lines), _ROW.match(lines, lines.rfind(b"\n") + 1)
+    return None if first is None or last is None else (int(first[1]), int(last[1]))
 
 
 def _line(item: Entry | Reject) -> str:

@@ -52,13 +52,19 @@ class RunRecord:
     def outcome(self, outcome: Outcome) -> None:
         """How one row ended. It is counted even when the ledger refuses it, so that the summary adds up.
 
-        A row that an earlier part of the run has sent, and this one did not reach, keeps the outcome it has.
+        A row that an earlier part of the run has ended, and for which nothing left in this one, is as it was.
         """
         if outcome.status is not Status.INVALID:
             self.ended += 1
             self.failed += not outcome.status.is_good
-        if outcome.status is Status.SKIPPED and self._summary.ends.get(outcome.row) is not None:
-            return
+        if outcome.status is Status.SKIPPED and (earlier := self._summary.ends.get(outcome.row)) is not None:
+            if not outcome.tries:
+                return
+            outcome = outcome._replace(
+                status=earlier.status,
+                status_code=earlier.status_code,
+                interrupted=outcome.interrupted or earlier.interrupted,
+            )
         outcome = self._harmlessly(outcome)
         fields = outcome_fields(outcome, operation=self._operation)
         seq = 0

@@ -341,3 +341,24 @@ def test_what_is_no_manifest_is_refused_with_its_line(tmp_path: Path, text: str,
 def test_a_manifest_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read: No such file or directory"):
         list(read_manifest(tmp_path / "manifest.csv"))
+
+
+def test_batches_of_no_interest_are_passed_over_and_the_rest_keeps_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    ids = [f"00000000-0000-4000-8000-{row:012d}" for row in range(1, 3001)]
+    path.write_text("report_id,row,invalid\n" + "".join(f"{one},{row},\n" for row, one in enumerate(ids, 1)))
+    asked: list[tuple[int, int]] = []
+
+    def is_done(first: int, last: int) -> bool:
+        asked.append((first, last))
+        return last < 2500
+
+    rows = [row.row for batch in read_manifest(path, may_skip=is_done) for row in batch]
+    assert rows[-1] == 3000
+    assert 1 < rows[0] <= 2500
+    assert rows == list(range(rows[0], 3001))
+    assert (asked[0][0], asked[-1][1]) == (1, 3000)
+    with path.open("a") as stream:
+        stream.write("damaged\n")
+    with pytest.raises(SourceError, match=r"manifest.csv:3002: damaged"):
+        list(read_manifest(path, may_skip=is_done))

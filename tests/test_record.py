@@ -98,3 +98,37 @@ async def test_a_lost_line_is_told_on_every_check(recording: Recording) -> None:
         recording.record.check()
     with pytest.raises(AuditError):
         await recording.record.durable()
+
+
+def test_a_row_that_was_not_reached_again_keeps_its_outcome_and_costs_no_line(recording: _Recording) -> None:
+    recording.record.outcome(Outcome(Status.DENIED, row=2, report_id=ID, status_code=403, tries=1, sent=1))
+    recording.record.outcome(Outcome(Status.SKIPPED, row=2, report_id=ID))
+    assert [fields["status"] for _, fields in recording.audit.lines] == ["denied"]
+    assert (recording.summary.by_status, recording.record.ended) == ({Status.DENIED: 1}, 2)
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.UNKNOWN, None), (Status.DENIED, 403)])
+def test_a_row_for_which_nothing_left_this_time_is_as_it_was_before(
+    recording: _Recording, status: Status, code: int | None
+) -> None:
+    recording.record.outcome(Outcome(status, row=2, report_id=ID, status_code=code, tries=1, sent=1, interrupted=True))
+    recording.record.outcome(Outcome(Status.SKIPPED, row=2, report_id=ID, error="cannot connect", tries=3))
+    _, fields = recording.audit.lines[-1]
+    assert (fields["status"], fields["status_code"], fields["error"]) == (status.value, code, "cannot connect")
+    assert (fields["tries"], fields["sent"], fields["interrupted"]) == (3, 0, True)
+    assert (recording.summary.by_status, recording.summary.attempts) == ({status: 1}, 4)
+
+
+def test_a_doubt_that_a_look_has_settled_is_written_counted_and_said(recording: _Recording) -> None:
+    recording.record.outcome(Outcome(Status.UNKNOWN, row=2, report_id=ID, tries=1, sent=1))
+    recording.record.resolved(Outcome(Status.SUCCEEDED, row=2, report_id=ID, tries=1, sent=1))
+    assert [event for event, _ in recording.audit.lines] == ["outcome", "resolved"]
+    assert (recording.summary.by_status, recording.summary.sent) == ({Status.SUCCEEDED: 1}, 1)
+    assert recording.log.said[-1][:2] == ("info", "report.resolved")
+
+
+def test_a_settled_doubt_that_the_ledger_refuses_is_counted_all_the_same(recording: _Recording) -> None:
+    recording.audit.broken = True
+    with pytest.raises(AuditError):
+        recording.record.resolved(Outcome(Status.SUCCEEDED, row=2, report_id=ID))
+    assert recording.summary.by_status == {Status.SUCCEEDED: 1}

@@ -187,9 +187,6 @@ FOREIGN: list[Any] = [
     {"event": "outcome"},
     {"seq": 2, "event": "outcome"},
     {"seq": "2", "run_id": RUN_ID, "event": "hold"},
-    {"seq": 2, "run_id": RUN_ID, "event": "hold", "at": "yesterday"},
-    {"seq": 2, "run_id": RUN_ID, "event": "hold", "at": "2026-11-22T03:00:00"},
-    {"seq": 2, "run_id": RUN_ID, "event": "hold", "at": 7},
 ]
 
 
@@ -199,6 +196,13 @@ def test_a_line_that_is_none_of_ours_is_counted_and_passed_over(lines: Lines, li
     replay = folded([*lines, line])
     assert (replay.lines, replay.foreign) == (2, 1)
     assert replay.summary.to_dict() == before
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-11-22T03:00:00", 7, None])
+def test_a_last_line_without_a_sound_time_makes_the_run_no_longer(lines: Lines, at: object) -> None:
+    lines.add("hold", hold_s=1.0, status_code=429)["at"] = at
+    (part,) = folded(lines).parts
+    assert (part.finished, part.wall_s) == (part.started, 0.0)
 
 
 @pytest.mark.parametrize(

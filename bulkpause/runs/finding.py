@@ -51,9 +51,10 @@ class RunFolder:
 
 
 def run_folders(runs_path: Path) -> list[RunFolder]:
-    """Every run below `runs_path`, the oldest first. Raises SourceError if it cannot be listed."""
+    """Every run below `runs_path`, the oldest first, by its absolute path. Raises SourceError if it cannot be listed."""
     try:
-        found = [RunFolder(path) for path in runs_path.iterdir() if _RUN_ID.fullmatch(path.name) and path.is_dir()]
+        paths = runs_path.absolute().iterdir()
+        found = [RunFolder(path) for path in paths if _RUN_ID.fullmatch(path.name) and path.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -70,10 +71,10 @@ def find_run(spec: str, runs_path: Path) -> RunFolder:
     if not folders:
         raise UsageError(f"there are no runs in {runs_path}. See --runs-dir.")
     if spec == LAST:
-        return RunFolder(folders[-1].directory.absolute())
+        return folders[-1]
     found = [folder for folder in folders if folder.run_id.startswith(spec)]
     if len(found) == 1:
-        return RunFolder(found[0].directory.absolute())
+        return found[0]
     if not found:
         raise UsageError(f"no run in {runs_path} is called {spec}. See bulkpause runs.")
     names = "".join(f"\n  {folder.run_id}" for folder in found[:NAMED])

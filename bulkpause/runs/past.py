@@ -11,7 +11,7 @@ import orjson
 from bulkpause.audit import find_tail, last_line, read, read_lines
 from bulkpause.chain import Tail, parse
 from bulkpause.errors import SourceError
-from bulkpause.models import Outcome
+from bulkpause.models import Outcome, Status
 from bulkpause.replay import Replay, latest_outcomes
 from bulkpause.runs.finding import RunFolder
 from bulkpause.runs.identity import Run
@@ -117,9 +117,12 @@ def differences(report: RunReport) -> list[str]:
 
 def outcomes_of(past: PastRun) -> Iterator[Outcome]:
     """Of every row the outcome that counts; one whose attempt a crash cut short is in doubt. Raises OSError."""
-    unfinished = past.replay.unfinished
-    for outcome in latest_outcomes(read(past.run.audit_file), past.replay.summary.ends):
-        if outcome.report_id not in unfinished:  # sent again since, by a continuation that broke off
-            yield outcome
-    for report_id, waiting in unfinished.items():
-        yield waiting.outcome(report_id)
+    ends = past.replay.summary.ends
+    ended = (waiting.outcome(report_id) for report_id, waiting in past.replay.unfinished.items())
+    again = {  # by a continuation that broke off; nothing has changed if nothing left
+        outcome.row: outcome
+        for outcome in ended
+        if outcome.status is not Status.SKIPPED or ends.get(outcome.row) is None
+    }
+    yield from (one for one in latest_outcomes(read(past.run.audit_file), ends) if one.row not in again)
+    yield from again.values()

@@ -48,6 +48,11 @@ class Ends:
         """How the row has ended; None if it has not."""
         return self._kinds[self._kind_of_row[row]] if row < len(self._kind_of_row) else None
 
+    def kinds(self, first: int, last: int) -> set[End | None]:
+        """The ways in which the rows from `first` to `last` have ended; with None if one has not."""
+        found = {self._kinds[number] for number in set(self._kind_of_row[first : last + 1])}
+        return found if last < len(self._kind_of_row) else {None, *found}
+
     def seq(self, row: int) -> int:
         """The `seq` of the line that holds the latest outcome of the row, 0 if there is none."""
         return self._seq_of_row[row] if row < len(self._seq_of_row) else 0

@@ -155,9 +155,9 @@ class RunSummary:
         earlier = self.ends.get(outcome.row)
         if earlier is not None and earlier.failure is not None:
             self._take_back(earlier.failure, earlier.example)
-        failure, example = (None, None) if outcome.status.is_good else self._add_failure(outcome)
-        was_unlisted = outcome.before == UNLISTED and outcome.tries > 0
-        end = End(outcome.status, outcome.status_code, failure, example, outcome.interrupted, was_unlisted)
+        status, was_unlisted = outcome.status, outcome.before == UNLISTED and outcome.tries > 0
+        failure, example = (None, None) if status.is_good else self._add_failure(outcome)
+        end = End(status, outcome.status_code, failure, example, outcome.interrupted, was_unlisted)
         self.ends.put(outcome.row, end, seq=seq)
 
     def add_retried(self, attempt: Attempt) -> None:

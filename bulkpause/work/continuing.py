@@ -34,9 +34,12 @@ class Left:
 
     async def batches(self) -> AsyncGenerator[Sequence[Entry | Reject], None]:
         """They, in the order of the source. Raises SourceError if the manifest cannot be read."""
-        for batch in read_manifest(self.manifest_file):
+        for batch in read_manifest(self.manifest_file, may_skip=self._is_done):
             yield [row for row in batch if self.replay.needs(row.row, failed=self.failed)]
             await asyncio.sleep(0)  # a run that is nearly done has little to wait for in between
+
+    def _is_done(self, first: int, last: int) -> bool:
+        return not self.replay.needs_any(first, last, failed=self.failed)
 
     def stop(self) -> None:
         """Nothing: all rows are pinned, and the engine ends those that are left."""
