@@ -51,7 +51,7 @@ class RunFolder:
 
 
 def run_folders(runs_path: Path) -> list[RunFolder]:
-    """Every run below `runs_path`, the oldest first, by its absolute path. Raises SourceError if it cannot be listed."""
+    """Every run below `runs_path`, the oldest first, by its absolute path. Raises SourceError if that is unreadable."""
     try:
         paths = runs_path.absolute().iterdir()
         found = [RunFolder(path) for path in paths if _RUN_ID.fullmatch(path.name) and path.is_dir()]
