@@ -331,8 +331,8 @@ class Replay:
             elif not _is_owed(end, failed):
                 settled.accepted += count
         for waiting in self.unfinished.values():  # sent again by a continuation that broke off
-            end = self.summary.ends.get(waiting.row)
-            settled.accepted -= end is not None and not _is_owed(end, failed)
+            earlier = self.summary.ends.get(waiting.row)
+            settled.accepted -= earlier is not None and not _is_owed(earlier, failed)
         return SourceCounts(
             accepted=self.source.accepted - settled.accepted, invalid=self.source.invalid - settled.invalid
         )

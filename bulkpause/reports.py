@@ -75,10 +75,10 @@ async def read_reports(
 ) -> Listing:
     """The tenant's reports that pass `query`, in the order of the list; one that is listed twice counts as the last.
 
-    Follows every nextLink. Each request passes `admit` first, and `observe` hears of each that fails; a Halt from it ends
-    the reading. What can heal is retried page for page, by the rules that reports are retried by. A failure, a link that
-    was followed before, or a list that needs more than `budget` requests ends it with an error. Raises AuthError if no
-    token is to be had.
+    Follows every nextLink. Each request passes `admit` first, and `observe` hears of each that fails; a Halt from it
+    ends the reading. What can heal is retried page for page, by the rules that reports are retried by. A failure, a
+    link that was followed before, or a list that needs more than `budget` requests ends it with an error. Raises
+    AuthError if no token is to be had.
     """
     reader = _Reader(api, admit, observe, policy, clock, rng, query, budget)
     found: dict[ReportId, Report] = {}
@@ -140,6 +140,8 @@ class _Reader:
                 return page, f"{self._failure(attempts)}; {self.halt.message}"
             elapsed_s = self.clock.monotonic_s() - started_s
             step = decide(self.policy, attempts, elapsed_s=elapsed_s, rng=self.rng)
+            if isinstance(step, Stop) or self.is_spent():
+                return page, self._failure(attempts)
             await self.clock.sleep(step.delay_s)
 
     def _failure(self, attempts: Sequence[Attempt]) -> str:

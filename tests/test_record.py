@@ -100,7 +100,7 @@ async def test_a_lost_line_is_told_on_every_check(recording: Recording) -> None:
         await recording.record.durable()
 
 
-def test_a_row_that_was_not_reached_again_keeps_its_outcome_and_costs_no_line(recording: _Recording) -> None:
+def test_a_row_that_was_not_reached_again_keeps_its_outcome_and_costs_no_line(recording: Recording) -> None:
     recording.record.outcome(Outcome(Status.DENIED, row=2, report_id=ID, status_code=403, tries=1, sent=1))
     recording.record.outcome(Outcome(Status.SKIPPED, row=2, report_id=ID))
     assert [fields["status"] for _, fields in recording.audit.lines] == ["denied"]
@@ -109,7 +109,7 @@ def test_a_row_that_was_not_reached_again_keeps_its_outcome_and_costs_no_line(re
 
 @pytest.mark.parametrize(("status", "code"), [(Status.UNKNOWN, None), (Status.DENIED, 403)])
 def test_a_row_for_which_nothing_left_this_time_is_as_it_was_before(
-    recording: _Recording, status: Status, code: int | None
+    recording: Recording, status: Status, code: int | None
 ) -> None:
     recording.record.outcome(Outcome(status, row=2, report_id=ID, status_code=code, tries=1, sent=1, interrupted=True))
     recording.record.outcome(Outcome(Status.SKIPPED, row=2, report_id=ID, error="cannot connect", tries=3))
@@ -119,7 +119,7 @@ def test_a_row_for_which_nothing_left_this_time_is_as_it_was_before(
     assert (recording.summary.by_status, recording.summary.attempts) == ({status: 1}, 4)
 
 
-def test_a_doubt_that_a_look_has_settled_is_written_counted_and_said(recording: _Recording) -> None:
+def test_a_doubt_that_a_look_has_settled_is_written_counted_and_said(recording: Recording) -> None:
     recording.record.outcome(Outcome(Status.UNKNOWN, row=2, report_id=ID, tries=1, sent=1))
     recording.record.resolved(Outcome(Status.SUCCEEDED, row=2, report_id=ID, tries=1, sent=1))
     assert [event for event, _ in recording.audit.lines] == ["outcome", "resolved"]
@@ -127,7 +127,7 @@ def test_a_doubt_that_a_look_has_settled_is_written_counted_and_said(recording: 
     assert recording.log.said[-1][:2] == ("info", "report.resolved")
 
 
-def test_a_settled_doubt_that_the_ledger_refuses_is_counted_all_the_same(recording: _Recording) -> None:
+def test_a_settled_doubt_that_the_ledger_refuses_is_counted_all_the_same(recording: Recording) -> None:
     recording.audit.broken = True
     with pytest.raises(AuditError):
         recording.record.resolved(Outcome(Status.SUCCEEDED, row=2, report_id=ID))

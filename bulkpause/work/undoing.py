@@ -35,7 +35,7 @@ def undoing(run: Run, outcomes: Callable[[], Iterable[Outcome]], *, by_status: b
         for one in planned.left_alone:
             record.notice(Notice("left_alone", one.to_dict()))
         await record.durable()
-        entries = planned.entries
+        entries = sorted(planned.entries, key=lambda entry: entry.row)  # a manifest's rows ascend; a ledger's need not
         batches = (entries[start : start + BATCH] for start in range(0, len(entries), BATCH))
         manifest.start(batches, counts=lambda: SourceCounts(accepted=len(entries)))
         return manifest
