@@ -128,6 +128,8 @@ class Replay:
     """Every operation that a line names: more than one, and it is not the ledger of one run."""
     sealed: Closing | None = None
     """What the newest closing line vouches for."""
+    signed_in_as: str | None = None
+    """The tenant that the tokens were for."""
     lines: int = 0
     foreign: int = 0
     """Lines that are none of this run's, or say again what an earlier line has said."""
@@ -191,12 +193,11 @@ class Replay:
         try:
             line = parse(raw) or {}
             self._intend(line)
-        except (LookupError, TypeError, ValueError):
-            self.foreign += 1
-        else:
             part = self.parts[-1]
             if not part.is_over:
                 part.last_at = max(part.last_at, line["at"])
+        except (LookupError, TypeError, ValueError):
+            self.foreign += 1
 
     def add(self, line: Fields | None) -> None:
         """Take in the next line; None stands for one that cannot be read."""
@@ -212,7 +213,7 @@ class Replay:
     def _is_next(self, line: Fields) -> bool:
         """Whether it is this run's, and no copy of a line that was there before: that would count, and send, twice."""
         seq = line["seq"]
-        if not self.seq < seq <= MOST_LINES:
+        if type(seq) is not int or not self.seq < seq <= MOST_LINES:
             return False
         if self.started is not None:
             if line["run_id"] != self.started["run_id"]:
@@ -286,6 +287,8 @@ class Replay:
                 self.parts[-1].stop_signal = to_count(line["signal"])
             case "run_finished":
                 self._finish(line)
+            case "signed_in":
+                self.signed_in_as = self.signed_in_as or line["tenant_id"]
             case _:
                 if event == "verification_started":
                     self.parts[-1].is_over = True

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from bulkpause.clock import Clock
 from bulkpause.models import Attempt, Halt, Page, Reply, Report, ReportId, Verdict
 from bulkpause.replies.pages import NO_QUERY
-from bulkpause.retry import RetryPolicy, decide
+from bulkpause.retry import RetryPolicy, Stop, decide
 
 BUDGET: Final = 1000
 """Requests that reading a list may take, retries included."""

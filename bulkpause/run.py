@@ -19,7 +19,7 @@ from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseE
 from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
-from bulkpause.models import Halt, Notice, SourceCounts
+from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
 from bulkpause.ports import nothing_known
 from bulkpause.progress import Progress, Style
 from bulkpause.progress import Snapshot as Moment
@@ -31,7 +31,7 @@ from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
-from bulkpause.work import Rows, Work
+from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
 """How far ahead of its slot an intent may be written: enough to hide a disk's commit, little to be in doubt about."""
@@ -215,7 +215,8 @@ async def _snapshot(parts: _Parts, engine: Engine, session: Session) -> Snapshot
         and not await unless_stopped(engine.stop_requested, manifest.begun())
     ):
         return None  # nothing is asked of a service that there is nothing to do at
-    if parts.settings.run.snapshot:
+    await _note_tenant(parts, engine, session)
+    if parts.settings.run.snapshot and not engine.stopping:
         file = parts.run.snapshot_file(parts.work.part)
         try:
             found = await unless_stopped(engine.stop_requested, take_snapshot(session, file, parts.record))
@@ -232,6 +233,20 @@ async def _snapshot(parts: _Parts, engine: Engine, session: Session) -> Snapshot
         elif parts.settings.run.snapshot:
             parts.report.warnings.append(NO_SNAPSHOT)
     return snapshot
+
+
+async def _note_tenant(parts: _Parts, engine: Engine, session: Session) -> None:
+    """Write down whose token it is; a run that would go on with another tenant's ends before it sends anything."""
+    try:
+        tenant_id = await unless_stopped(engine.stop_requested, session.tenant_id())
+    except AuthError as error:
+        engine.halt_without_token(error)
+        return
+    if engine.stopping:
+        return
+    parts.record.notice(Notice("signed_in", {"tenant_id": tenant_id}))
+    if (flaw := foreign_tenant(tenant_id, parts.work.signed_in_as)) is not None:
+        engine.halt(Halt(HaltReason.NOT_AUTHORISED, f"{flaw}. Nothing was sent."))
 
 
 async def _rows(parts: _Parts, engine: Engine, snapshot: Snapshot | None) -> Rows:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bulkpause.auth import TokenGate, Tokens
+from bulkpause.auth import TokenGate, Tokens, tenant_of
 from bulkpause.client import ClientSettings, ReportClient
 from bulkpause.clock import Clock
 from bulkpause.gates import HoldGate, RateGate
@@ -42,6 +42,10 @@ class Session:
         """Wait until a request may leave that no worker sends."""
         await self.hold.admit()
         await self.rate.admit()
+
+    async def tenant_id(self) -> str | None:
+        """The tenant that the token is for, None if it does not say. Raises AuthError if there is no token."""
+        return tenant_of(await self.token_gate.tokens.token())
 
     async def read_reports(self, query: Mapping[str, str] = NO_QUERY) -> Listing:
         """The tenant's reports that pass `query`. Raises AuthError if no token is to be had."""

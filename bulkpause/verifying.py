@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bulkpause import __version__
 from bulkpause.audit import AuditLog
 from bulkpause.clock import Clock
 from bulkpause.closing import sign, write_extracts
+from bulkpause.errors import AuthError
 from bulkpause.logs import LazyLog
-from bulkpause.models import Notice
+from bulkpause.models import Notice, Verdict
 from bulkpause.record import RunRecord
 from bulkpause.runs.past import PastRun, outcomes_of, report_of
 from bulkpause.runs.report import RunReport, write_summary
-from bulkpause.session import connected
+from bulkpause.session import Session, connected
 from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals, unless_stopped
 from bulkpause.tenant.readback import verify
 from bulkpause.tenant.verify import Verification
+from bulkpause.work import foreign_tenant
 from bulkpause.work.continuing import settle_unfinished
 
 
@@ -69,8 +72,7 @@ async def verify_run(
             settle_unfinished(replay, record)
             await record.durable()
             async with connected(settings, clock=clock, rng=rng, notify=record.notice) as session:
-                looking = verify(session, record, lambda: outcomes_of(past), operation=run.operation)
-                found = await unless_stopped(look.stop_requested, looking)
+                found = await unless_stopped(look.stop_requested, _look_at(past, session, record))
             if found is None:
                 found = Verification(error="stopped before the end", stop_signal=signals.received)
             await record.durable()
@@ -84,6 +86,13 @@ async def verify_run(
             await asyncio.to_thread(sign, report, settings)
         write_summary(report)
     return found, report
+
+
+async def _look_at(past: PastRun, session: Session, record: RunRecord) -> Verification:
+    with suppress(AuthError):  # met again by the look, and told as its outcome
+        if (flaw := foreign_tenant(await session.tenant_id(), past.replay.signed_in_as)) is not None:
+            return Verification(error=flaw, verdict=Verdict.UNAUTHORISED)
+    return await verify(session, record, lambda: outcomes_of(past), operation=past.run.operation)
 
 
 def _opening(past: PastRun, settings: Settings) -> dict[str, Any]:

@@ -183,6 +183,8 @@ def test_a_continuation_owes_a_row_that_has_no_outcome_and_one_that_was_cut_shor
 
 FOREIGN: list[Any] = [
     None,
+    {"seq": 2.5, "run_id": RUN_ID, "event": "hold", "at": "2026-11-22T03:00:00Z"},
+    {"seq": True, "run_id": RUN_ID, "event": "hold", "at": "2026-11-22T03:00:00Z"},
     {},
     {"event": "outcome"},
     {"seq": 2, "event": "outcome"},
@@ -317,13 +319,22 @@ def test_no_edited_line_breaks_the_fold_or_its_books(
             lines[place][name] = value
     for place, stranger in strangers:
         lines.insert(place, stranger)
-    replay = folded(lines)
-    assert replay.foreign <= replay.lines == len(lines)
+    told, read = folded(lines), Replay()
+    for line in lines:
+        read.read(orjson.dumps(line))
+    for replay in (told, read):
+        check_books(replay, lines)
+
+
+def check_books(replay: Replay, lines: list[Any]) -> None:
+    """What a fold of these lines comes to adds up."""
     summary = replay.summary
+    assert replay.lines == len(lines)
     assert summary.done == summary.by_status.total()
     assert summary.failed == sum(failure.count for failure in summary.failures.values())
     for found, waiting in replay.unfinished.items():
         assert waiting.outcome(found).tries >= 1
+    assert replay.foreign <= replay.lines
     readable = (line for line in lines if line and type(line.get("seq")) is int and type(line.get("event")) is str)
     assert len(list(latest_outcomes(readable, summary.ends))) <= summary.done
     assert all(part.wall_s <= 60 for part in replay.parts)

@@ -173,7 +173,9 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
         flags=flags_to_repeat(options),
         undoes=past.run.run_id,
     )
-    work = undoing(run, lambda: outcomes_of(past), by_status=options["by_status"])
+    work = undoing(
+        run, lambda: outcomes_of(past), by_status=options["by_status"], signed_in_as=past.replay.signed_in_as
+    )
     try:
         is_agreed = agreed(plans.undo_question(run, past, most, settings), most, settings, options)
     except (UsageError, KeyboardInterrupt):
