@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import re
@@ -179,7 +180,10 @@ class ReportClient:
             return Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=timeout_s)), sent=wire.sent)
         finally:
             del self._wires[correlation_id]
-        page = judge_page(http_status=response.status, headers=response.headers, body=body, now=self._clock.now())
+        # Hundreds of thousands of reports take seconds to parse; the event loop must not wait for that.
+        page = await asyncio.to_thread(
+            judge_page, http_status=response.status, headers=response.headers, body=body, now=self._clock.now()
+        )
         if page.reply.verdict is Verdict.UNAUTHORISED:
             self._tokens.reject(token)
         return page._replace(sent=wire.sent)

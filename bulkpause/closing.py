@@ -85,10 +85,3 @@ def audit_error(error: Exception) -> AuditError | None:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
     return error if isinstance(error, AuditError) else None
-
-
-def sole_cause(error: Exception) -> Exception:
-    """What a group of one comes to; anything else as it is."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from bulkpause.errors import AuditCreateError
 
 GRACE_S: Final = 0.1
-"""How long a taken lock is tried again: `owner_of` may have it for a moment."""
+"""How long a taken lock is tried again: another `owner_of` may have it for a moment."""
 
 
 class Owner(NamedTuple):
@@ -32,10 +32,19 @@ class Owner(NamedTuple):
         return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
+class LedgerTakenError(AuditCreateError):
+    """Another process writes the ledger."""
+
+    def __init__(self, message: str, owner: Owner) -> None:
+        super().__init__(message)
+        self.owner = owner
+
+
 class LedgerLock:
     """Held while a run writes the ledger at `path`, by this process and no other; a dead one holds nothing.
 
-    Entering raises AuditCreateError, which names the owner, if another run has it, or if no lock can be made there.
+    Entering raises LedgerTakenError, which names the owner, if another run has it, or AuditCreateError if no lock can
+    be made there.
     """
 
     def __init__(self, path: Path, *, now: datetime) -> None:
@@ -53,9 +62,9 @@ class LedgerLock:
                 self._lock.release()
                 raise
         except Timeout:
-            raise AuditCreateError(
-                f"{self.path} is being written by another run ({_read_owner(self.path)}). "
-                "Wait for it, or choose another file."
+            owner = _read_owner(self.path)
+            raise LedgerTakenError(
+                f"{self.path} is being written by another run ({owner}). Wait for it, or choose another file.", owner
             ) from None
         except OSError as error:
             raise AuditCreateError(f"cannot create the audit log {self.path}: {error.strerror or error}.") from None
@@ -76,7 +85,7 @@ def owner_of(path: Path) -> Owner | None:
     try:
         if not file.exists():  # nor made: the folder may be an archive
             return None
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=GRACE_S, poll_interval=GRACE_S / 10)
     except Timeout:
         return _read_owner(path)
     except OSError:

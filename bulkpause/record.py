@@ -29,6 +29,8 @@ class RunRecord:
         self._redactor = redactor
         self._harmless: tuple[str | None, str | None] = (None, None)
         """The latest words without secrets: a service says the same of success every time."""
+        self._intents: set[int] = set()
+        """Rows with an intent that no outcome has followed yet."""
         self.ended = 0
         self.failed = 0
 
@@ -38,6 +40,7 @@ class RunRecord:
         """Name the report on the disk before its attempt may leave."""
         fields = intent_fields(entry, number, request_id=request_id, correlation_id=correlation_id, before=before)
         self._audit.write("attempt_started", fields)
+        self._intents.add(entry.row)
         await self._audit.durable()
 
     def retried(self, entry: Entry, attempt: Attempt, *, delay_s: float) -> None:
@@ -57,8 +60,12 @@ class RunRecord:
         if outcome.status is not Status.INVALID:
             self.ended += 1
             self.failed += not outcome.status.is_good
+        has_intent = outcome.row in self._intents
+        self._intents.discard(outcome.row)
         if outcome.status is Status.SKIPPED and (earlier := self._summary.ends.get(outcome.row)) is not None:
             if not outcome.tries:
+                if has_intent:
+                    self._audit.write("attempt_withdrawn", {"report_id": outcome.report_id, "row": outcome.row})
                 return
             outcome = outcome._replace(
                 status=earlier.status,

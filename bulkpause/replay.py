@@ -128,6 +128,8 @@ class Replay:
     """Every operation that a line names: more than one, and it is not the ledger of one run."""
     sealed: Closing | None = None
     """What the newest closing line vouches for."""
+    signed_in_as: str | None = None
+    """The tenant that the tokens were for."""
     lines: int = 0
     foreign: int = 0
     """Lines that are none of this run's, or say again what an earlier line has said."""
@@ -235,6 +237,10 @@ class Replay:
                 waiting.attempts.append(attempt)
                 waiting.in_flight = False
                 self.summary.add_retried(attempt)
+            case "attempt_withdrawn":
+                report_id = to_report_id(line["report_id"])
+                self._aside.pop(report_id, None)
+                self._unfinished.pop(report_id, None)
             case "resolved":
                 outcome = to_outcome(line)
                 self.summary.resolve(outcome, seq=line["seq"])
@@ -281,6 +287,8 @@ class Replay:
                 self.parts[-1].stop_signal = to_count(line["signal"])
             case "run_finished":
                 self._finish(line)
+            case "signed_in":
+                self.signed_in_as = self.signed_in_as or line["tenant_id"]
             case _:
                 if event == "verification_started":
                     self.parts[-1].is_over = True
@@ -294,6 +302,7 @@ class Replay:
             self.started, self.seq = line, line["seq"]
             self._head = f'{{"schema":1,"run_id":"{line["run_id"]}","seq":'.encode()
         self.operations.add(operation)
+        self.summary.add_event(event, line)
         self.parts.append(Part(line, at, line["at"]))
 
     def _finish(self, line: Fields) -> None:
@@ -324,7 +333,7 @@ class Replay:
                 settled.invalid += count
             elif not _is_owed(end, failed):
                 settled.accepted += count
-        for waiting in self.unfinished.values():  # sent again by a continuation that broke off, so owed again
+        for waiting in self.unfinished.values():  # sent again by a continuation that broke off
             earlier = self.summary.ends.get(waiting.row)
             settled.accepted -= earlier is not None and not _is_owed(earlier, failed)
         return SourceCounts(

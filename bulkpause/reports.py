@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from bulkpause.clock import Clock
-from bulkpause.models import Attempt, Page, Reply, Report, ReportId, Verdict
+from bulkpause.models import Attempt, Halt, Page, Reply, Report, ReportId, Verdict
 from bulkpause.replies.pages import NO_QUERY
 from bulkpause.retry import RetryPolicy, Stop, decide
 
@@ -58,14 +58,16 @@ class Listing:
     """Items that name no report."""
     verdict: Verdict = Verdict.CONFIRMED
     """What the last reply meant: for an exit code, where there is an `error`."""
+    halt: Halt | None = None
+    """Why nothing more may be sent, if `observe` said so."""
 
 
 async def read_reports(
     api: PageApi,
     *,
     admit: Callable[[], Awaitable[None]],
+    observe: Callable[[Attempt], Halt | None] = lambda _attempt: None,
     policy: RetryPolicy,
-    retry_after_cap_s: float,
     clock: Clock,
     rng: random.Random,
     query: Mapping[str, str] = NO_QUERY,
@@ -73,11 +75,12 @@ async def read_reports(
 ) -> Listing:
     """The tenant's reports that pass `query`, in the order of the list; one that is listed twice counts as the last.
 
-    Follows every nextLink. Each request passes `admit` first. What can heal is retried page for page, by the rules that
-    reports are retried by. A failure, a link that was followed before, or a list that needs more than `budget` requests
-    ends it with an error. Raises AuthError if no token is to be had.
+    Follows every nextLink. Each request passes `admit` first, and `observe` hears of each that fails; a Halt from it
+    ends the reading. What can heal is retried page for page, by the rules that reports are retried by. A failure, a
+    link that was followed before, or a list that needs more than `budget` requests ends it with an error. Raises
+    AuthError if no token is to be had.
     """
-    reader = _Reader(api, admit, policy, retry_after_cap_s, clock, rng, query, budget)
+    reader = _Reader(api, admit, observe, policy, clock, rng, query, budget)
     found: dict[ReportId, Report] = {}
     followed: set[str] = set()
     target: str | None = None
@@ -93,7 +96,7 @@ async def read_reports(
             elif target is not None and reader.is_spent():
                 error, verdict = f"the list of reports goes on after {budget:,} requests", _UNUSABLE
         if error is not None or target is None:
-            return Listing(tuple(found.values()), error, reader.requests, unreadable, verdict)
+            return Listing(tuple(found.values()), error, reader.requests, unreadable, verdict, reader.halt)
         followed.add(target)
 
 
@@ -103,8 +106,8 @@ class _Reader:
 
     api: PageApi
     admit: Callable[[], Awaitable[None]]
+    observe: Callable[[Attempt], Halt | None]
     policy: RetryPolicy
-    retry_after_cap_s: float
     clock: Clock
     rng: random.Random
     query: Mapping[str, str]
@@ -112,6 +115,7 @@ class _Reader:
     pages: int = 0
     tries: int = 0
     requests: int = 0
+    halt: Halt | None = None
 
     def is_spent(self) -> bool:
         """Whether the budget allows no further request."""
@@ -131,12 +135,11 @@ class _Reader:
             if verdict is Verdict.CONFIRMED or (verdict is Verdict.NOT_FOUND and target is None):
                 return page, None
             attempts.append(Attempt(len(attempts) + 1, "", "", page.sent, 0.0, page.reply))
+            self.halt = self.observe(attempts[-1])
+            if self.halt is not None:
+                return page, f"{self._failure(attempts)}; {self.halt.message}"
             elapsed_s = self.clock.monotonic_s() - started_s
             step = decide(self.policy, attempts, elapsed_s=elapsed_s, rng=self.rng)
-            asked_s = page.reply.retry_after_s or 0.0
-            if asked_s > self.retry_after_cap_s:
-                limit = f"retry.retry_after_cap_s ({self.retry_after_cap_s:.0f} s)"
-                return page, f"{self._failure(attempts)}; it asks for a wait of {asked_s:.0f} s, longer than {limit}"
             if isinstance(step, Stop) or self.is_spent():
                 return page, self._failure(attempts)
             await self.clock.sleep(step.delay_s)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from bulkpause.audit import AuditLog
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
-from bulkpause.closing import audit_error, close_ledger, latest, note_unread, sole_cause
+from bulkpause.closing import audit_error, close_ledger, latest, note_unread
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
 from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
-from bulkpause.models import Notice, SourceCounts
+from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
 from bulkpause.ports import nothing_known
 from bulkpause.progress import Progress, Style
 from bulkpause.progress import Snapshot as Moment
@@ -28,10 +28,10 @@ from bulkpause.runs.identity import Run
 from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.session import Session, connected, retry_policy
 from bulkpause.settings import Settings, settings_digest
-from bulkpause.stopping import StopSignals
+from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
-from bulkpause.work import Rows, Work
+from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
 """How far ahead of its slot an intent may be written: enough to hide a disk's commit, little to be in doubt about."""
@@ -47,8 +47,6 @@ BLIND_UNDO: Final = (
     "the tenant's reports were not read first, so this undo went by the audit log of the other run alone: it could not "
     "know what somebody else has changed since."
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +96,7 @@ async def execute(
     with StopSignals(say=console.say) as signals:
         async with AuditLog(run.audit_file, run_id=run.run_id, clock=clock, tail=work.tail) as audit:
             await _open_ledger(audit, work.opening, settings)
+            report.summary.add_event(work.opening.event, work.opening.fields)
             record = RunRecord(
                 operation=run.operation, audit=audit, summary=report.summary, log=log, redactor=log.redactor
             )
@@ -162,7 +161,7 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
                 if parts.settings.run.verify and not engine.stopping:
-                    await _unless_stopped(engine, _verify(parts, session))
+                    await unless_stopped(engine.stop_requested, _verify(parts, session))
                 for companion in companions:
                     companion.cancel()
         report.stop_signal = parts.signals.received
@@ -210,20 +209,44 @@ async def _snapshot(parts: _Parts, engine: Engine, session: Session) -> Snapshot
     """The tenant's reports before anything is sent; None, and a warning, if they could not be read."""
     snapshot = None
     manifest = parts.work.manifest
-    if manifest is not None and parts.run.undoes is None and not await _unless_stopped(engine, manifest.begun()):
+    if (
+        manifest is not None
+        and parts.run.undoes is None
+        and not await unless_stopped(engine.stop_requested, manifest.begun())
+    ):
         return None  # nothing is asked of a service that there is nothing to do at
-    if parts.settings.run.snapshot:
+    await _note_tenant(parts, engine, session)
+    if parts.settings.run.snapshot and not engine.stopping:
         file = parts.run.snapshot_file(parts.work.part)
         try:
-            snapshot = await _unless_stopped(engine, take_snapshot(session, file, parts.record))
+            found = await unless_stopped(engine.stop_requested, take_snapshot(session, file, parts.record))
         except AuthError as error:
             engine.halt_without_token(error)
+        else:
+            if isinstance(found, Halt):
+                engine.halt(found)
+            else:
+                snapshot = found
     if snapshot is None and not engine.stopping:
         if parts.run.undoes is not None:
             parts.report.warnings.append(BLIND_UNDO)
         elif parts.settings.run.snapshot:
             parts.report.warnings.append(NO_SNAPSHOT)
     return snapshot
+
+
+async def _note_tenant(parts: _Parts, engine: Engine, session: Session) -> None:
+    """Write down whose token it is; a run that would go on with another tenant's ends before it sends anything."""
+    try:
+        tenant_id = await unless_stopped(engine.stop_requested, session.tenant_id())
+    except AuthError as error:
+        engine.halt_without_token(error)
+        return
+    if engine.stopping:
+        return
+    parts.record.notice(Notice("signed_in", {"tenant_id": tenant_id}))
+    if (flaw := foreign_tenant(tenant_id, parts.work.signed_in_as)) is not None:
+        engine.halt(Halt(HaltReason.NOT_AUTHORISED, f"{flaw}. Nothing was sent."))
 
 
 async def _rows(parts: _Parts, engine: Engine, snapshot: Snapshot | None) -> Rows:
@@ -245,20 +268,6 @@ async def _verify(parts: _Parts, session: Session) -> None:
     if found.error is not None:
         report.warnings.append(f"not verified: {parts.console.log.redactor.text(found.error).rstrip('.')}.")
     record.notice(Notice("verified", {"counts": found.to_dict()}))
-
-
-async def _unless_stopped(engine: Engine, doing: Coroutine[Any, Any, T]) -> T | None:
-    """What `doing` comes to; None if the run is stopped meanwhile, which ends it at once."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(doing)
-            stop = group.create_task(engine.stop_requested())
-            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-            for one in (task, stop):
-                one.cancel()
-    except ExceptionGroup as errors:
-        raise sole_cause(errors) from None
-    return None if task.cancelled() else task.result()
 
 
 async def _note_source_end(manifest: Manifest | None, record: RunRecord, report: RunReport) -> None:

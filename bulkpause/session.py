@@ -8,16 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bulkpause.auth import TokenGate, Tokens
+from bulkpause.auth import TokenGate, Tokens, tenant_of
 from bulkpause.client import ClientSettings, ReportClient
 from bulkpause.clock import Clock
 from bulkpause.gates import HoldGate, RateGate
-from bulkpause.models import Notice
+from bulkpause.models import Attempt, Halt, Notice, ReportId
 from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
 from bulkpause.settings import Settings
 from bulkpause.signin import acquire_for
+
+NO_REPORT: Final = ReportId("")
+"""What a read is about, to gates that ask."""
 
 READ_TRIES: Final = 3
 """Tries per page of a list: a run must not wait as long for what it could do without as for what it is there for."""
@@ -40,23 +43,32 @@ class Session:
         await self.hold.admit()
         await self.rate.admit()
 
+    async def tenant_id(self) -> str | None:
+        """The tenant that the token is for, None if it does not say. Raises AuthError if there is no token."""
+        return tenant_of(await self.token_gate.tokens.token())
+
     async def read_reports(self, query: Mapping[str, str] = NO_QUERY) -> Listing:
         """The tenant's reports that pass `query`. Raises AuthError if no token is to be had."""
         retry = retry_policy(self.settings)
         return await read_reports(
             self.api,
             admit=self.admit,
+            observe=self._observe,
             policy=RetryPolicy(
                 max_tries=min(READ_TRIES, retry.max_tries),
                 deadline_s=retry.deadline_s,
                 backoff_base_s=retry.backoff_base_s,
                 backoff_cap_s=retry.backoff_cap_s,
             ),
-            retry_after_cap_s=self.settings.retry.retry_after_cap_s,
             clock=self.clock,
             rng=self.rng,
             query=query,
         )
+
+    def _observe(self, attempt: Attempt) -> Halt | None:
+        """A reply that asks for a wait holds everybody, whatever it was a reply to."""
+        self.rate.observe(NO_REPORT, attempt)
+        return self.hold.observe(NO_REPORT, attempt)
 
 
 @asynccontextmanager

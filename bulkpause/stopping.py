@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
+
+T = TypeVar("T")
 
 STOPPING: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -105,3 +107,28 @@ class StopSignals:
     def _tell_status(self, _number: signal.Signals) -> None:
         if self._status is not None:
             self._say(self._status())
+
+
+async def unless_stopped(stop_requested: Callable[[], Awaitable[None]], doing: Coroutine[Any, Any, T]) -> T | None:
+    """What `doing` comes to, or raises; None if a stop is requested meanwhile, which ends it at once."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(doing)
+            stop = group.create_task(_wait_for(stop_requested))
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            for one in (task, stop):
+                one.cancel()
+    except ExceptionGroup as errors:
+        raise sole_cause(errors) from None
+    return None if task.cancelled() else task.result()
+
+
+async def _wait_for(stop_requested: Callable[[], Awaitable[None]]) -> None:
+    await stop_requested()
+
+
+def sole_cause(error: Exception) -> Exception:
+    """What a group of one comes to; anything else as it is."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

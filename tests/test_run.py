@@ -160,6 +160,13 @@ def test_a_refused_token_halts_with_the_words_of_the_service(cli: Cli, serve: Se
     assert len(sandbox.journal.entries) <= 8
 
 
+def test_a_token_that_is_refused_for_the_last_report_halts_the_run_all_the_same(cli: Cli, serve: Serve) -> None:
+    sandbox = serve("401", reports=1)
+    said = cli("pause", cli.source(sandbox.report_ids), "--no-snapshot")
+    assert said.code == 77
+    assert cli.summary()["stopped_by"]["reason"] == "not_authorised"
+
+
 def test_nobody_there_halts_with_69(cli: Cli, serve: Serve) -> None:
     ids = serve().report_ids
     said = cli("pause", cli.source(ids), "--base-url", "http://localhost:9/x", "--max-tries", "1")

@@ -3,7 +3,7 @@
 MSAL and requests cost 150 ms to import; that happens in the thread that fetches the first token, not here.
 """
 
-from bulkpause.auth.claims import identities
+from bulkpause.auth.claims import identities, tenant_of
 from bulkpause.auth.entra import EntraApp, client_certificate, client_secret
 from bulkpause.auth.gate import TokenGate
 from bulkpause.auth.ready import token_from_command, token_from_environment, token_from_file
@@ -18,6 +18,7 @@ __all__ = [
     "client_certificate",
     "client_secret",
     "identities",
+    "tenant_of",
     "token_from_command",
     "token_from_environment",
     "token_from_file",

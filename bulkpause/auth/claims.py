@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bulkpause.ids import ID_PATTERN
+
+_TENANT_ID: Final = re.compile(ID_PATTERN)
 _PERSON: Final = ("upn", "preferred_username", "unique_name")
 _APP: Final = ("appid", "azp", "oid")
 """https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference"""
@@ -29,3 +33,9 @@ def identities(token: str) -> frozenset[str]:
         if told := frozenset(value for name in names if isinstance(value := found.get(name), str) and value):
             return told
     return frozenset()
+
+
+def tenant_of(token: str) -> str | None:
+    """The tenant that issued the token; None if it does not say."""
+    tenant_id = claims(token).get("tid")
+    return tenant_id.lower() if isinstance(tenant_id, str) and _TENANT_ID.fullmatch(tenant_id.lower()) else None

@@ -68,8 +68,12 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
 
 def of_report(report: RunReport) -> int:
     """What stopped the run wins, then what the service contradicts, then outcomes in doubt, then failures."""
-    from bulkpause.models import HaltReason, Status  # noqa: PLC0415 - keep --help quick
-    from bulkpause.tenant.verify import MISMATCHES, Finding  # noqa: PLC0415
+    stopped = _of_stop(report)
+    return _of_outcomes(report) if stopped is None else stopped
+
+
+def _of_stop(report: RunReport) -> int | None:
+    from bulkpause.models import HaltReason  # noqa: PLC0415 - keep --help quick
 
     if report.audit_error is not None:
         return AUDIT_FAILED
@@ -83,18 +87,27 @@ def of_report(report: RunReport) -> int:
                 return UNREACHABLE
             case HaltReason.SOURCE_FAILED:
                 return BAD_SOURCE
-    if report.stop_signal is not None:
-        return SIGNALLED + report.stop_signal
+    return None if report.stop_signal is None else SIGNALLED + report.stop_signal
+
+
+def _of_outcomes(report: RunReport) -> int:
+    from bulkpause.models import Status  # noqa: PLC0415 - keep --help quick
+    from bulkpause.tenant.verify import MISMATCHES, Finding  # noqa: PLC0415
+    from bulkpause.work.undo import Why  # noqa: PLC0415
+
     summary = report.summary
     if any(summary.findings.get(finding) for finding in MISMATCHES):
         return MISMATCH
-    if summary.by_status[Status.UNKNOWN] or (summary.verified is not None and summary.verified[Finding.UNREADABLE]):
+    is_unread = summary.verified is not None and summary.verified[Finding.UNREADABLE]
+    if summary.by_status[Status.UNKNOWN] or is_unread or summary.left_alone.get(Why.IN_DOUBT):
         return UNKNOWN
-    return OK if summary.is_good else NOT_ALL
+    return OK if summary.is_good and report.source_has_ended else NOT_ALL
 
 
 def of_verification(found: Verification) -> int:
     """What the service contradicts, or why it could not be asked."""
+    if found.stop_signal is not None:
+        return SIGNALLED + found.stop_signal
     if found.error is not None:
         return of_verdict(found.verdict)
     if found.is_mismatch:

@@ -43,7 +43,7 @@ RUN_COLUMNS: Final = ("RUN", "OPERATION", "STATE", "READ", "DONE", "FAILED", "AG
 
 GLANCED: Final = ("operation", "undoes", "source", "started_at", "finished_at", "read", "by_status", "next", "undo")
 
-FAILED: Final = frozenset(status for status in Status if not status.is_good and status is not Status.INVALID)
+NOT_DONE: Final = frozenset(status for status in Status if not status.is_good and status is not Status.INVALID)
 
 
 Document = Mapping[str, Any]
@@ -52,15 +52,26 @@ Document = Mapping[str, Any]
 def glance(folder: RunFolder) -> Document:
     """What can be said of a run at a glance, whatever state it is in; `flaw` says why, where that is little."""
     known = {"run_id": folder.run_id, "directory": str(folder.directory)}
-    owner = owner_of(folder.audit_file)
-    document = sealed_summary(folder)
+    is_live = False
     try:
-        if document is None or not document.keys() >= set(GLANCED):
+        is_live = owner_of(folder.audit_file) is not None
+        document = sealed_summary(folder)
+        if document is None or not document.keys() >= set(GLANCED) or not _is_sound(document):
             document = report_of(read_run(folder)).to_dict()
     except BulkpauseError as error:
-        return {**known, "state": "unread" if owner is None else "live", "flaw": str(error)}
-    state = document["state"] if owner is None else "live"
+        return {**known, "state": "live" if is_live else "unread", "flaw": str(error)}
+    state = "live" if is_live else document["state"]
     return {**known, "state": state, **{name: document[name] for name in GLANCED}}
+
+
+def _is_sound(document: Document) -> bool:
+    """Whether a `summary.json` says of the run what a line needs: anybody may have edited it."""
+    try:
+        counts = {Status(word): int(count) for word, count in document["by_status"].items()}
+        datetime.fromisoformat(document["started_at"])
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return bool(counts or not document["read"]) and isinstance(document["read"], int)
 
 
 def show_runs(glances: Sequence[Document], *, total: int, path: Path, now: datetime, as_json: bool) -> None:
@@ -170,7 +181,7 @@ def chosen_statuses(text: str | None) -> frozenset[Status]:
     if text is None:
         return frozenset(Status) - {Status.INVALID}
     known = {status.value: frozenset({status}) for status in Status if status is not Status.INVALID}
-    known["failed"] = FAILED
+    known["failed"] = NOT_DONE
     words = [word.strip().lower() for word in text.split(",")]
     if unknown := [word for word in words if word not in known]:
         raise UsageError(f"--status {unknown[0]}: is none of {', '.join(sorted(known))}.")

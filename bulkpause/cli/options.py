@@ -208,7 +208,8 @@ def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags given that decide where a run goes and how fast, so that a command to type next goes there too."""
     given = ((flag, options[name]) for name, flag in _REPEATED.items())
     repeated = [part for flag, value in given if value is not None for part in (flag, _text(value))]
-    return ("--sandbox", *repeated) if options["sandbox"] else tuple(repeated)
+    switches = [flag for flag, name in (("--sandbox", "sandbox"), ("--force", "force")) if options.get(name)]
+    return (*switches, *repeated)
 
 
 def _text(value: Any) -> str:

@@ -95,14 +95,17 @@ def opened(spec: str, settings: Settings) -> Iterator[PastRun]:
     Raises AuditCreateError if the run is alive, UsageError or SourceError if it cannot be found or read.
     """
     from bulkpause.clock import SystemClock  # noqa: PLC0415 - keep --help quick
-    from bulkpause.lock import LedgerLock, owner_of  # noqa: PLC0415
+    from bulkpause.lock import LedgerLock, LedgerTakenError  # noqa: PLC0415
     from bulkpause.runs.finding import find_run  # noqa: PLC0415
     from bulkpause.runs.past import read_run  # noqa: PLC0415
 
     folder = find_run(spec, settings.run.runs_path)
-    if (owner := owner_of(folder.audit_file)) is not None:
-        raise AuditCreateError(f"run {folder.run_id} is alive: {owner} writes its audit log. Wait for it, or stop it.")
-    with LedgerLock(folder.audit_file, now=SystemClock().now()):
+    with ExitStack() as scope:
+        try:
+            scope.enter_context(LedgerLock(folder.audit_file, now=SystemClock().now()))
+        except LedgerTakenError as error:
+            owner = f"{error.owner} writes its audit log"
+            raise AuditCreateError(f"run {folder.run_id} is alive: {owner}. Wait for it, or stop it.") from None
         yield read_run(folder)
 
 
@@ -110,6 +113,7 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     import asyncio  # noqa: PLC0415
 
     from bulkpause.cli import plans, render  # noqa: PLC0415
+    from bulkpause.closing import note_unread  # noqa: PLC0415
     from bulkpause.replay import FAILED  # noqa: PLC0415
     from bulkpause.runs.past import report_of  # noqa: PLC0415
     from bulkpause.work.continuing import check_same, continuation, count_left  # noqa: PLC0415
@@ -118,14 +122,18 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     if past.run.undoes is not None and past.replay.source is None:
         again = f"type bulkpause undo {past.run.undoes} instead"
         raise UsageError(f"run {past.run.run_id} was stopped before it had found out what there is to undo: {again}.")
+    if options["failed"] and options["statuses"]:
+        raise UsageError("--failed is every status that --status may list: choose one.")
     failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
     left = count_left(past.run.manifest_file, past.replay, failed)
     if options["dry_run"]:
         plans.show_continuation(past, left, settings, as_json=options["as_json"])
         return exits.OK
-    if not left.read and past.replay.has_ended:
+    if not left.read and past.replay.has_ended and not past.replay.unfinished:
         streams.say(f"bulkpause: nothing is left to do in run {past.run.run_id}.")
         report = report_of(past)
+        report.halt = report.stop_signal = None  # what stopped it then stops nobody now
+        note_unread(report)
         render.show_report(report, as_json=options["as_json"])
         return exits.of_report(report)
     run = replace(past.run, rate_per_s=settings.run.rate.per_s, flags=flags_to_repeat(options))
@@ -152,7 +160,7 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
     counts = past.replay.summary.by_status
     most = counts[Status.SUCCEEDED] + counts[Status.UNKNOWN] + len(past.replay.unfinished)
     if options["dry_run"] or not most:
-        plans.show_undo(past, most, settings, as_json=options["as_json"])
+        plans.show_undo(past, most, settings, is_rehearsal=options["dry_run"], as_json=options["as_json"])
         return exits.OK
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
     run = new_run(
@@ -165,20 +173,22 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
         flags=flags_to_repeat(options),
         undoes=past.run.run_id,
     )
+    work = undoing(
+        run, lambda: outcomes_of(past), by_status=options["by_status"], signed_in_as=past.replay.signed_in_as
+    )
     try:
         is_agreed = agreed(plans.undo_question(run, past, most, settings), most, settings, options)
-        if not is_agreed:
-            streams.say("Nothing was sent.")
-            discard(run)
-            return exits.NOT_ALL
-        work = undoing(
-            run,
-            lambda: outcomes_of(past),
-            by_status=options["by_status"],
-        )
+    except (UsageError, KeyboardInterrupt):
+        discard(run)
+        raise
+    if not is_agreed:
+        streams.say("Nothing was sent.")
+        discard(run)
+        return exits.NOT_ALL
+    try:
         with LedgerLock(run.audit_file, now=clock.now()):
             return asyncio.run(_conduct(run, settings, work, options))
-    except (AuditCreateError, UsageError, KeyboardInterrupt):
+    except AuditCreateError:  # nothing was sent
         discard(run)
         raise
 

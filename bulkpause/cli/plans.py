@@ -117,11 +117,16 @@ def show_continuation(past: PastRun, left: SourceCounts, settings: Settings, *, 
     print_text("\n".join(lines))
 
 
-def show_undo(past: PastRun, most: int, settings: Settings, *, as_json: bool) -> None:
+def show_undo(past: PastRun, most: int, settings: Settings, *, is_rehearsal: bool, as_json: bool) -> None:
     """What undoing a run would do at most: what somebody else has changed since, only a look at the tenant can tell."""
     run = past.run
     if as_json:
-        document = {"schema": 1, "dry_run": True, "undoes": run.run_id, "operation": run.operation.reverse.value}
+        document = {
+            "schema": 1,
+            "dry_run": is_rehearsal,
+            "undoes": run.run_id,
+            "operation": run.operation.reverse.value,
+        }
         print_json({**document, "at_most": most})
     elif not most:
         print_text(f"Nothing to undo: run {run.run_id} changed nothing.")

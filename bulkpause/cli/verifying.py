@@ -46,7 +46,7 @@ def verify(run: str, **options: Any) -> int:
         settings = prepared(settings, options, scope, remembering=past)
         log = LazyLog(level=settings.log.level, form=settings.log.format, redactor=redactor_for(settings))
         rng = random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
-        found, report = asyncio.run(verify_run(past, settings, log, clock=SystemClock(), rng=rng))
+        found, report = asyncio.run(verify_run(past, settings, log, clock=SystemClock(), rng=rng, say=streams.say))
     if found.error is not None:
         streams.say(f"bulkpause: not verified: {found.error}.")
     for warning in report.warnings:

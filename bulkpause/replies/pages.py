@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from bulkpause.ids import parse_report_id
 from bulkpause.models import Page, Reply, Report, Verdict
-from bulkpause.replies.envelope import Fields, excerpt, field, parse, status_code, text
+from bulkpause.replies.envelope import Fields, excerpt, field, parse, plain, status_code, text
 from bulkpause.replies.puts import refusal
 
-LIST_LIMIT: Final = 128 << 20
-"""Bytes of a page that are read, enough for two hundred thousand reports; the API may never page at all."""
+LIST_LIMIT: Final = 512 << 20
+"""Bytes of a page that are read, enough for most of a million reports; the API may never page at all."""
 
 NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
 """Ask for every report."""
@@ -94,5 +94,5 @@ def _read_report(item: Any) -> Report | None:
 
 
 def _words(value: Any) -> str | None:
-    """Text as it was sent; a user may come as a number (api.md section 3)."""
-    return str(value) if isinstance(value, str | int) else None
+    """Text on one line, without what is no text and never longer than a message; a user may come as a number."""
+    return plain(str(value)) if isinstance(value, str | int) else None

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bulkpause.errors import SourceError, UsageError
-from bulkpause.runs.identity import AUDIT_NAME, POINTER_NAME
+from bulkpause.runs.identity import AUDIT_NAME, POINTER_NAME, RUN_ID
 
 LAST: Final = "last"
 
 NAMED: Final = 5
 """How many runs an ambiguous name is answered with."""
-
-_RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +29,13 @@ class RunFolder:
 
     @property
     def audit_file(self) -> Path:
-        """The ledger, which `--audit` may have put elsewhere."""
+        """The ledger, which `--audit` may have put elsewhere. Raises SourceError if that cannot be told."""
         try:
             pointed = (self.directory / POINTER_NAME).read_bytes().rstrip(b"\r\n")
         except FileNotFoundError:
             return self.directory / AUDIT_NAME
+        except OSError as error:
+            raise SourceError(f"{self.directory / POINTER_NAME}: cannot be read: {error.strerror}.") from error
         return Path(os.fsdecode(pointed))
 
     @property
@@ -51,10 +50,10 @@ class RunFolder:
 
 
 def run_folders(runs_path: Path) -> list[RunFolder]:
-    """Every run below `runs_path` by its absolute path, the oldest first. Raises SourceError if it is unreadable."""
+    """Every run below `runs_path`, the oldest first, by absolute paths. Raises SourceError if it cannot be listed."""
     try:
         paths = runs_path.absolute().iterdir()
-        found = [RunFolder(path) for path in paths if _RUN_ID.fullmatch(path.name) and path.is_dir()]
+        found = [RunFolder(path) for path in paths if RUN_ID.fullmatch(path.name) and path.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -64,6 +63,8 @@ def run_folders(runs_path: Path) -> list[RunFolder]:
 
 def find_run(spec: str, runs_path: Path) -> RunFolder:
     """The run that `spec` names: a directory, a run id or the unique start of one, or `last`. Raises UsageError."""
+    if not spec.strip():
+        raise UsageError("RUN is empty: give a run id, the start of one, a run directory, or last.")
     path = Path(spec)
     if path.is_dir() and any((path / name).exists() for name in ("manifest.csv", AUDIT_NAME, POINTER_NAME)):
         return RunFolder(path.absolute())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bulkpause.errors import AuditCreateError
 from bulkpause.models import Operation
 from bulkpause.settings import Settings
 
+RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 AUDIT_NAME: Final = "audit.jsonl"
 POINTER_NAME: Final = "audit.path"
 """Names the ledger, where `--audit` has put it elsewhere: the directory alone must lead to it."""
@@ -80,8 +82,11 @@ class Run:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], *, directory: Path, audit_file: Path) -> Self:
         """The run that a `run_started` line is about. Raises KeyError, TypeError or ValueError for what is none."""
+        run_id, undoes = fields["run_id"], fields.get("undoes")
+        if not RUN_ID.fullmatch(run_id) or not (undoes is None or RUN_ID.fullmatch(undoes)):
+            raise ValueError("no run id")
         return cls(
-            run_id=fields["run_id"],
+            run_id=run_id,
             operation=Operation(fields["operation"]),
             directory=directory,
             audit_file=audit_file,
@@ -91,7 +96,7 @@ class Run:
             is_sandbox=fields["sandbox"],
             rate_per_s=fields.get("rate_limit_per_s", 0.0),
             flags=tuple(map(str, fields.get("flags", ()))),
-            undoes=fields.get("undoes"),
+            undoes=undoes,
         )
 
 

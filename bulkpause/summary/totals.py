@@ -174,8 +174,9 @@ class RunSummary:
                 self.token_refreshes += 1
             case "snapshot_taken":
                 self.listed = int(fields["reports"])
-            case "verification_started":
+            case "verification_started" | "run_continued":
                 self.findings.clear()
+                self.verified = None
             case "finding":
                 example = f"{fields['report_id']} is {fields['report_status'] or 'not listed'}"
                 self.findings.setdefault(fields["finding"], Group()).add(example)

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from bulkpause.errors import AuthError, TokenUnavailableError
-from bulkpause.models import Notice, Operation, Outcome, Verdict
+from bulkpause.models import Halt, Notice, Operation, Outcome, Verdict
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
 from bulkpause.session import Session
 from bulkpause.tenant.snapshot import Snapshot
-from bulkpause.tenant.verify import Finding, Verification, first_look, is_claimed, judge, resolved
+from bulkpause.tenant.verify import Finding, Verification, contradicted, first_look, is_claimed, judge, resolved
 
-SNAPSHOT_LIMIT_S: Final = 120.0
+SNAPSHOT_LIMIT_S: Final = 300.0
 """How long a run waits for the list of reports before it goes on without."""
 
 SETTLE_S: Final = 2.0
 """How long a service may take to show what it has confirmed."""
 
 
-async def take_snapshot(session: Session, file: Path, record: RunRecord) -> Snapshot | None:
+async def take_snapshot(session: Session, file: Path, record: RunRecord) -> Snapshot | Halt | None:
     """The tenant's reports before anything is done, kept in `file`; None, loudly, if they cannot be read or kept.
 
+    A Halt if the service asks for a longer wait than is allowed.
     Raises AuthError if no token is to be had.
     """
     started_s = session.clock.monotonic_s()
@@ -38,7 +39,7 @@ async def take_snapshot(session: Session, file: Path, record: RunRecord) -> Snap
     }
     if flaw is not None:
         record.notice(Notice("snapshot_failed", {"error": flaw, **fields}))
-        return None
+        return listing.halt
     record.notice(Notice("snapshot_taken", {"reports": len(snapshot), "unreadable": listing.unreadable, **fields}))
     return snapshot
 
@@ -126,4 +127,6 @@ def _settle(outcome: Outcome, snapshot: Snapshot, record: RunRecord, *, operatio
         "row": outcome.row,
     }
     record.notice(Notice("finding", fields))
+    if finding is Finding.CONTRADICTED and report is not None:
+        record.resolved(contradicted(outcome, report))
     return finding

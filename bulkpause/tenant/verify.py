@@ -44,6 +44,8 @@ class Verification:
     """Why the reports could not be read, if they could not."""
     verdict: Verdict = Verdict.CONFIRMED
     """What the last reply meant then."""
+    stop_signal: int | None = None
+    """What ended the look, if a signal did."""
 
     @property
     def is_mismatch(self) -> bool:
@@ -103,6 +105,12 @@ def resolved(outcome: Outcome, find: Find, *, operation: Operation) -> Outcome |
     was_so = outcome.before == operation.wanted
     status = Status.UNCHANGED if was_so else Status.SUCCEEDED
     return said._replace(status=status, modified_time=report.modified_time, interrupted=False)
+
+
+def contradicted(outcome: Outcome, report: Report) -> Outcome:
+    """The outcome of a report that is not as was said: in doubt, so that a continuation owes it another try."""
+    said = f"read back: the report is {report.report_status}"
+    return outcome._replace(status=Status.UNKNOWN, report_status=report.report_status, message=said, error=None)
 
 
 def first_look(outcomes: Iterable[Outcome], find: Find, *, operation: Operation) -> tuple[int, list[Outcome]]:

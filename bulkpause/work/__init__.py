@@ -50,6 +50,15 @@ class Work:
     """When the first of them began."""
     earlier_wall_s: float = 0.0
     warnings: tuple[str, ...] = ()
+    signed_in_as: str | None = None
+    """The tenant that the token of an earlier part, or of the run that is undone, was for."""
+
+
+def foreign_tenant(tenant_id: str | None, expected: str | None) -> str | None:
+    """What is wrong with a token for `tenant_id` where the run was about `expected`; None if nothing is known to be."""
+    if tenant_id is None or expected is None or tenant_id == expected:
+        return None
+    return f"the token is for tenant {tenant_id}, and the run was about tenant {expected}"
 
 
 def fresh(run: Run, manifest: Manifest) -> Work:

@@ -85,6 +85,7 @@ def continuation(
         summary=replay.summary,
         tail=tail,
         part=len(replay.parts),
+        signed_in_as=replay.signed_in_as,
         started_at=first.started,
         earlier_wall_s=sum(part.wall_s for part in replay.parts),
         warnings=_damage(replay, tail),

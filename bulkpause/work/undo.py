@@ -73,12 +73,13 @@ def plan_from_ledger(outcomes: Iterable[Outcome], *, operation: Operation) -> Un
     for outcome in outcomes:
         if outcome.report_id is None:
             continue
+        entry = Entry(outcome.report_id, outcome.row)
         if outcome.status is Status.UNKNOWN:
-            plan.left_alone.append(_left(Why.IN_DOUBT, outcome, None, "the run does not know whether it changed it"))
+            plan.left_alone.append(_left(Why.IN_DOUBT, entry, None, "the run does not know whether it changed it"))
         elif outcome.status is Status.SUCCEEDED and outcome.before == operation.wanted:
-            plan.left_alone.append(_was_so(outcome, None))
+            plan.left_alone.append(_was_so(entry, outcome, None))
         elif outcome.status is Status.SUCCEEDED:
-            plan.entries.append(Entry(outcome.report_id, outcome.row))
+            plan.entries.append(entry)
     return plan
 
 
@@ -93,49 +94,52 @@ def plan_from_look(
     for outcome in outcomes:
         if outcome.report_id is None:
             continue
-        found = _judge(outcome, find(outcome.report_id), operation=operation, by_status=by_status)
+        entry = Entry(outcome.report_id, outcome.row)
+        found = _judge(entry, outcome, find(entry.report_id), operation=operation, by_status=by_status)
         if isinstance(found, LeftAlone):
             plan.left_alone.append(found)
         elif found:
-            plan.entries.append(Entry(outcome.report_id, outcome.row))
+            plan.entries.append(entry)
     return plan
 
 
-def _judge(outcome: Outcome, report: Report | None, *, operation: Operation, by_status: bool) -> LeftAlone | bool:
+def _judge(
+    entry: Entry, outcome: Outcome, report: Report | None, *, operation: Operation, by_status: bool
+) -> LeftAlone | bool:
     """Left alone for a reason worth a word; True if it is to be undone, False if there is nothing to undo."""
     has_changed = outcome.status in {Status.SUCCEEDED, Status.UNKNOWN}
     if not (has_changed or outcome.status is Status.UNCHANGED):
         return False
     if report is None:
-        return _left(Why.MISSING, outcome, None, "the tenant's list does not have it") if has_changed else False
+        return _left(Why.MISSING, entry, None, "the tenant's list does not have it") if has_changed else False
     if report.report_status is None:
-        return (
-            _left(Why.IN_DOUBT, outcome, report, "the tenant's list does not say how it is") if has_changed else False
-        )
+        return _left(Why.IN_DOUBT, entry, report, "the tenant's list does not say how it is") if has_changed else False
     is_so = report.report_status == operation.wanted
     if outcome.status is Status.UNKNOWN:
-        return _judge_doubt(outcome, report, is_so=is_so, operation=operation)
+        return _judge_doubt(entry, outcome, report, is_so=is_so, operation=operation)
     if not is_so:
         now = f"it is {report.report_status}, the run left it {operation.wanted}"
-        return _left(Why.CHANGED_SINCE, outcome, report, now)
+        return _left(Why.CHANGED_SINCE, entry, report, now)
     if outcome.status is Status.UNCHANGED:
         return False
     if outcome.before == operation.wanted:
-        return _was_so(outcome, report)
+        return _was_so(entry, outcome, report)
     if not by_status and _has_moved(report, outcome):
         when = f"it was changed at {report.modified_time}, the run left it at {outcome.modified_time}"
-        return _left(Why.CHANGED_SINCE, outcome, report, when)
+        return _left(Why.CHANGED_SINCE, entry, report, when)
     return True
 
 
-def _judge_doubt(outcome: Outcome, report: Report, *, is_so: bool, operation: Operation) -> LeftAlone | bool:
+def _judge_doubt(
+    entry: Entry, outcome: Outcome, report: Report, *, is_so: bool, operation: Operation
+) -> LeftAlone | bool:
     """A report in doubt was changed by the run if it is in the wanted state now and was not before."""
     if not is_so:
         return False
     if outcome.before == operation.wanted:
-        return _was_so(outcome, report)
+        return _was_so(entry, outcome, report)
     if outcome.before in {None, UNLISTED}:
-        return _left(Why.IN_DOUBT, outcome, report, f"it is {operation.wanted}, and nothing says what it was before")
+        return _left(Why.IN_DOUBT, entry, report, f"it is {operation.wanted}, and nothing says what it was before")
     return True
 
 
@@ -145,14 +149,12 @@ def _has_moved(report: Report, outcome: Outcome) -> bool:
     return now is not None and then is not None and now[:SECONDS] != then[:SECONDS]
 
 
-def _was_so(outcome: Outcome, report: Report | None) -> LeftAlone:
-    return _left(Why.WAS_SO_BEFORE, outcome, report, f"it was {outcome.before} before the run")
+def _was_so(entry: Entry, outcome: Outcome, report: Report | None) -> LeftAlone:
+    return _left(Why.WAS_SO_BEFORE, entry, report, f"it was {outcome.before} before the run")
 
 
-def _left(why: Why, outcome: Outcome, report: Report | None, said: str) -> LeftAlone:
-    if outcome.report_id is None:
-        raise ValueError("an invalid row has no report to leave alone")
+def _left(why: Why, entry: Entry, report: Report | None, said: str) -> LeftAlone:
     status, modified, name = (
         (None, None, None) if report is None else (report.report_status, report.modified_time, report.name)
     )
-    return LeftAlone(why, outcome.report_id, outcome.row, said, status, modified, name)
+    return LeftAlone(why, entry.report_id, entry.row, said, status, modified, name)

@@ -17,7 +17,13 @@ from bulkpause.work.undo import UndoPlan, plan_from_ledger, plan_from_look
 BATCH: Final = 500
 
 
-def undoing(run: Run, outcomes: Callable[[], Iterable[Outcome]], *, by_status: bool = False) -> Work:
+def undoing(
+    run: Run,
+    outcomes: Callable[[], Iterable[Outcome]],
+    *,
+    by_status: bool = False,
+    signed_in_as: str | None = None,
+) -> Work:
     """A run that reverses what another one's `outcomes` say it changed, as far as a look at the tenant bears it out.
 
     Without a look it goes by the outcomes alone.
@@ -35,9 +41,9 @@ def undoing(run: Run, outcomes: Callable[[], Iterable[Outcome]], *, by_status: b
         for one in planned.left_alone:
             record.notice(Notice("left_alone", one.to_dict()))
         await record.durable()
-        entries = planned.entries
+        entries = sorted(planned.entries, key=lambda entry: entry.row)  # a manifest's rows ascend; a ledger's need not
         batches = (entries[start : start + BATCH] for start in range(0, len(entries), BATCH))
         manifest.start(batches, counts=lambda: SourceCounts(accepted=len(entries)))
         return manifest
 
-    return Work(opening=Notice("run_started", run.to_fields()), rows=rows, manifest=manifest)
+    return Work(opening=Notice("run_started", run.to_fields()), rows=rows, manifest=manifest, signed_in_as=signed_in_as)

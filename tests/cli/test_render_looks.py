@@ -213,12 +213,12 @@ PAST = PastRun(a_run(), Replay(), tail=None)  # type: ignore[arg-type]  # a plan
     ],
 )
 def test_the_plan_of_an_undo_says_how_much_it_is_at_most(capsys: Capture, most: int, lines: Sequence[str]) -> None:
-    plans.show_undo(PAST, most, Settings(), as_json=False)
+    plans.show_undo(PAST, most, Settings(), is_rehearsal=True, as_json=False)
     assert capsys.readouterr().out.replace(Settings().api.base_url, "URL").splitlines() == lines
 
 
 def test_the_plan_of_an_undo_as_json_says_the_same(capsys: Capture) -> None:
-    plans.show_undo(PAST, 700, Settings(), as_json=True)
+    plans.show_undo(PAST, 700, Settings(), is_rehearsal=True, as_json=True)
     assert orjson.loads(capsys.readouterr().out) == {
         "schema": 1,
         "dry_run": True,

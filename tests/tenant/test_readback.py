@@ -19,7 +19,7 @@ from bulkpause.auth import TokenGate
 from bulkpause.client import ReportClient
 from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.gates import HoldGate, RateGate
-from bulkpause.models import UNLISTED, Operation, Outcome, Page, Reply, Report, Status, Verdict
+from bulkpause.models import UNLISTED, Halt, Operation, Outcome, Page, Reply, Report, Status, Verdict
 from bulkpause.reports import FakePages, PageApi
 from bulkpause.session import Session
 from bulkpause.settings import Settings
@@ -77,7 +77,9 @@ def with_session(api: PageApi, use: Callable[[Session], Coroutine[Any, Any, T]])
 
 def snapshot_of(api: PageApi, file: Path) -> tuple[Snapshot | None, Recording]:
     recording = Recording()
-    return with_session(api, lambda session: take_snapshot(session, file, recording.record)), recording
+    found = with_session(api, lambda session: take_snapshot(session, file, recording.record))
+    assert not isinstance(found, Halt)
+    return found, recording
 
 
 def test_a_snapshot_is_kept_counted_and_written_down(tmp_path: Path) -> None:

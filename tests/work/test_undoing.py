@@ -55,6 +55,12 @@ async def test_many_rows_are_pinned_in_order(tmp_path: Path) -> None:
     assert work.manifest.is_whole
 
 
+async def test_the_rows_are_pinned_in_the_order_of_the_source_however_they_ended(tmp_path: Path) -> None:
+    outcomes = [ended(Status.SUCCEEDED, number) for number in (3, 1, 4, 2)]
+    rows = await undoing(undo_run(tmp_path), lambda: outcomes).rows(None, Recording().record)
+    assert [row.row async for batch in rows.batches() for row in batch] == [1, 2, 3, 4]
+
+
 def test_the_opening_line_names_the_run_that_is_undone(tmp_path: Path) -> None:
     work = undoing(undo_run(tmp_path), list)
     assert (work.opening.event, work.opening.fields["undoes"]) == ("run_started", "20261124-100000-000000")
