@@ -39,8 +39,6 @@ class Left:
             await asyncio.sleep(0)  # a run that is nearly done has little to wait for in between
 
     def _is_done(self, first: int, last: int) -> bool:
-        if (self.replay.started or {}).get("undoes") is not None:
-            return False  # its rows are those of another run, in the order in which they ended there
         return not self.replay.needs_any(first, last, failed=self.failed)
 
     def stop(self) -> None:

@@ -157,3 +157,9 @@ def test_the_first_line_of_a_continuation_is_bound_to_the_last_one_before(cli: C
     for raw in ledger_file(cli).read_bytes().splitlines():
         assert orjson.loads(raw)["prev"] == prev
         prev = digest(raw)
+
+
+def test_failed_and_status_together_are_a_usage_error(cli: Cli, serve: Serve) -> None:
+    kill_at(cli, serve(), "outcome", 4)
+    said = cli("continue", "last", "--failed", "--status", "denied")
+    assert (said.code, said.err) == (2, "bulkpause: --failed is every status that --status may list: choose one.\n")

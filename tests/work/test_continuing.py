@@ -129,21 +129,6 @@ async def test_the_rows_that_are_left_come_in_the_order_of_the_source(replay: Re
     assert rows == [Entry(report_id(number), number + 1) for number in (2, 3, 4, 5, 6, 9)] + [Reject(11, "y", "no id")]
 
 
-@pytest.mark.parametrize("numbers", [(3, 1, 2), (2, 3, 1), (1, 9, 2)])
-async def test_the_rows_of_an_undo_are_in_no_order_and_none_is_passed_over(tmp_path: Path, numbers: list[int]) -> None:
-    lines, replay = Lines(), Replay()
-    lines.start(undoes="20261122-020000-0b5c2c")
-    for number in (1, 2):
-        lines.outcome(number)
-    for line in lines:
-        replay.add(line)
-    path = tmp_path / "manifest.csv"
-    path.write_bytes((HEADER + "".join(f"{report_id(number)},{number + 1},\n" for number in numbers)).encode())
-    left = Left(path, replay, FAILED, SourceCounts())
-    rows = [row.row - 1 async for batch in left.batches() for row in batch]
-    assert rows == [number for number in numbers if number > 2]
-
-
 async def test_a_manifest_that_is_gone_is_said(replay: Replay, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"none\.csv: cannot be read: No such file"):
         [batch async for batch in Left(tmp_path / "none.csv", replay, FAILED, SourceCounts()).batches()]
