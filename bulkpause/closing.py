@@ -73,7 +73,9 @@ def note_unread(report: RunReport) -> None:
         )
     elif not report.source_has_ended and not failed:
         rows = report.summary.done + report.summary.duplicates
-        report.warnings.append(f"the source was read up to its row {rows:,} only; give it again for the rest.")
+        report.warnings.append(
+            f"the source was read up to its row {rows:,}, perhaps not to its end; give it again for the rest."
+        )
 
 
 def audit_error(error: Exception) -> AuditError | None:

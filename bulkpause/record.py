@@ -57,7 +57,7 @@ class RunRecord:
 
         A row that an earlier part of the run has ended, and for which nothing left in this one, is as it was.
         """
-        if outcome.status is not Status.INVALID:
+        if outcome.status not in {Status.INVALID, Status.SKIPPED}:
             self.ended += 1
             self.failed += not outcome.status.is_good
         has_intent = outcome.row in self._intents

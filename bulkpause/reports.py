@@ -137,7 +137,7 @@ class _Reader:
             attempts.append(Attempt(len(attempts) + 1, "", "", page.sent, 0.0, page.reply))
             self.halt = self.observe(attempts[-1])
             if self.halt is not None:
-                return page, f"{self._failure(attempts)}; {self.halt.message}"
+                return page, f"{self._failure(attempts).rstrip('.')}; {self.halt.message}"
             elapsed_s = self.clock.monotonic_s() - started_s
             step = decide(self.policy, attempts, elapsed_s=elapsed_s, rng=self.rng)
             if isinstance(step, Stop) or self.is_spent():

@@ -160,8 +160,11 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 display.ended_before, display.failed_before = record.ended, record.failed
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
-                if parts.settings.run.verify and not engine.stopping:
-                    await unless_stopped(engine.stop_requested, _verify(parts, session))
+                if parts.settings.run.verify:
+                    if not engine.stopping:
+                        await unless_stopped(engine.stop_requested, _verify(parts, session))
+                    if engine.stopping:
+                        report.warnings.append(f"not verified. Type bulkpause verify {parts.run.directory} for that.")
                 for companion in companions:
                     companion.cancel()
         report.stop_signal = parts.signals.received

@@ -69,9 +69,20 @@ def test_the_states_known_are_spelt_as_the_api_does(state: str, spelt: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("state", "read"), [("Deleting ", "Deleting "), (None, None), (..., None), (7, "7"), ([], None)]
+    ("state", "read"),
+    [
+        ("Deleting", "Deleting"),
+        (" deLeting ", "deLeting"),
+        ("De\r\nleting\x1b", "De leting"),
+        ("x" * 500, "x" * 500),
+        ("x" * 501, "x" * 499 + "…"),
+        (None, None),
+        (..., None),
+        (7, "7"),
+        ([], None),
+    ],
 )
-def test_a_state_not_known_is_kept_as_it_came(state: object, read: str | None) -> None:
+def test_a_state_not_known_is_kept_in_its_own_plain_words(state: object, read: str | None) -> None:
     assert judged(envelope(report(reportStatus=state))).reports[0].report_status == read
 
 
@@ -166,7 +177,7 @@ def test_a_404_from_where_there_is_no_api_does_not_mean_that_there_are_no_report
 
 
 def test_a_page_over_the_limit_is_refused() -> None:
-    assert judged(None) == Page(Reply(Verdict.REJECTED, 200, 200, message="larger than 128 MiB"))
+    assert judged(None) == Page(Reply(Verdict.REJECTED, 200, 200, message="larger than 512 MiB"))
 
 
 def test_a_redirect_is_refused_and_says_where_it_led() -> None:

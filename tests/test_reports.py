@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkpause.errors import AuthError
-from bulkpause.models import Page, Reply, Report, ReportId, Verdict
+from bulkpause.gates import HoldGate
+from bulkpause.models import Attempt, Halt, HaltReason, Page, Reply, Report, ReportId, Verdict
 from bulkpause.reports import FakePages, Listing, PageApi, read_reports
 from bulkpause.retry import RetryPolicy
+from bulkpause.session import NO_REPORT
 from tests.virtual_time import VirtualClock, run_virtually
 
 GOOD = Reply(Verdict.CONFIRMED, 200, 200)
@@ -41,7 +43,7 @@ def fault(verdict: Verdict = Verdict.FAULT, code: int | None = 500, *, sent: int
 
 
 def reading(api: PageApi, **changes: Any) -> tuple[Listing, list[float]]:
-    """What reading comes to, and when each request was admitted."""
+    """What reading comes to, and when each request was admitted; a hold gate hears of it, but holds nobody."""
     admitted: list[float] = []
 
     async def read() -> Listing:
@@ -50,7 +52,12 @@ def reading(api: PageApi, **changes: Any) -> tuple[Listing, list[float]]:
         async def admit() -> None:
             admitted.append(round(clock.monotonic_s(), 6))
 
-        given = {"policy": POLICY, "retry_after_cap_s": 120.0, "rng": Longest(), **changes}
+        hold = HoldGate(cap_s=120.0, clock=clock, notify=lambda _notice: None)
+
+        def observe(attempt: Attempt) -> Halt | None:
+            return hold.observe(NO_REPORT, attempt)
+
+        given = {"policy": POLICY, "observe": observe, "rng": Longest(), **changes}
         return await read_reports(api, admit=admit, clock=clock, **given)
 
     return run_virtually(read()), admitted
@@ -131,17 +138,20 @@ def test_what_can_heal_is_retried_with_backoff_where_it_stood(failure: Page) -> 
 
 def test_a_wait_that_was_asked_for_is_kept() -> None:
     listing, admitted = reading(FakePages([fault(Verdict.THROTTLED, 429, retry_after_s=57.0), page(1)]))
-    assert (listing.error, admitted) == (None, [0.0, 57.0])
+    assert (listing.error, listing.halt, admitted) == (None, None, [0.0, 57.0])
 
 
 @pytest.mark.parametrize("asked_s", [121, 100_000])
 def test_a_wait_above_the_cap_is_not_begun(asked_s: int) -> None:
-    listing, admitted = reading(FakePages([fault(Verdict.THROTTLED, 429, retry_after_s=asked_s, message="Slow down")]))
-    assert listing.error == (
-        f"the list of reports: HTTP 429: Slow down; it asks for a wait of {asked_s} s, "
-        "longer than retry.retry_after_cap_s (120 s)"
+    throttled = fault(Verdict.THROTTLED, 429, retry_after_s=asked_s, message="Slow down.")
+    listing, admitted = reading(FakePages([throttled, page(1)]))
+    asked = (
+        f"the service asks for a wait of {asked_s} s, longer than retry.retry_after_cap_s (120 s). "
+        "Try again later, or allow a longer wait."
     )
-    assert (listing.verdict, admitted) == (Verdict.THROTTLED, [0.0])
+    assert listing.halt == Halt(HaltReason.THROTTLED_OUT, asked)
+    assert listing.error == f"the list of reports: HTTP 429: Slow down; {asked}"
+    assert (listing.verdict, listing.reports, admitted) == (Verdict.THROTTLED, (), [0.0])
 
 
 @pytest.mark.parametrize(

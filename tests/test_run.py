@@ -58,8 +58,8 @@ def test_the_ledger_tells_the_run_from_its_first_line_to_its_last(cli: Cli, serv
     ledger = cli.ledger()
     events = [line["event"] for line in ledger]
     assert (events[0], events[-1]) == ("run_started", "run_finished")
-    assert sorted(events[1:-1]) == ["attempt_started", "outcome", "snapshot_taken", "source_read"]
-    assert events.index("attempt_started") < events.index("outcome")
+    assert sorted(events[1:-1]) == ["attempt_started", "outcome", "signed_in", "snapshot_taken", "source_read"]
+    assert events.index("signed_in") < events.index("attempt_started") < events.index("outcome")
     assert (ledger[0]["operation"], ledger[0]["target"], ledger[0]["sandbox"]) == ("pause", sandbox.base_url, False)
     sealed = {"audit_lines": ledger[-1]["lines"], "audit_head": ledger[-1]["head"]}
     assert ledger[-1]["summary"] | sealed == cli.summary()
@@ -205,7 +205,9 @@ def test_a_signal_before_the_end_of_stdin_says_that_the_rest_was_not_read(
         after(3, interrupt, monkeypatch)
         said = cli("pause", "-", "--format", "lines")
     assert said.code == 130
-    assert said.err.endswith("bulkpause: the source was read up to its row 3 only; give it again for the rest.\n")
+    assert said.err.endswith(
+        "bulkpause: the source was read up to its row 3, perhaps not to its end; give it again for the rest.\n"
+    )
     assert cli.summary()["source_has_ended"] is False
     assert "source_read" not in {line["event"] for line in cli.ledger()}
 

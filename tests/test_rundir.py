@@ -157,11 +157,12 @@ def test_on_windows_commands_are_quoted_for_its_shell(monkeypatch: pytest.Monkey
 
 
 def test_a_run_is_told_again_by_the_fields_of_its_first_line(tmp_path: Path) -> None:
+    directory = tmp_path / DIRECTORY.name
     run = a_run(
-        tmp_path, flags=("--rate", "5/s"), undoes="20261122-020000-0b5c2c", tenant_id="contoso", is_sandbox=True
+        directory, flags=("--rate", "5/s"), undoes="20261122-020000-0b5c2c", tenant_id="contoso", is_sandbox=True
     )
     fields = orjson.loads(orjson.dumps({"run_id": run.run_id, **run.to_fields()}))
-    assert Run.from_fields(fields, directory=tmp_path, audit_file=run.audit_file) == run
+    assert Run.from_fields(fields, directory=directory, audit_file=run.audit_file) == run
 
 
 def test_a_ledger_that_was_put_elsewhere_is_found_from_the_directory_alone(tmp_path: Path) -> None:

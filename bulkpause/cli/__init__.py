@@ -13,8 +13,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with one of the documented codes."""
     umask = os.umask(0o077)  # what is made here is for its owner, and neither a loose nor a strict umask changes that
     try:
-        with streams.dependable_streams():
+        with streams.dependable_streams() as has_lost_output:
             code = _run(sys.argv[1:] if arguments is None else arguments)
+            if code == exits.OK and has_lost_output():
+                code = exits.AUDIT_FAILED
     finally:
         os.umask(umask)
     sys.exit(code)

@@ -48,7 +48,7 @@ TABLE: Final = """\
   69  the service cannot be reached, or its list not be read
   70  internal error
   73  the audit log cannot be created; nothing was sent
-  74  the audit log cannot be written; sending stopped
+  74  the audit log cannot be written, sending stopped; or stdout cannot
   75  throttled out: the service asks for a longer wait than allowed
   77  not authorised
   78  the configuration is wrong

@@ -39,9 +39,20 @@ EXPORT_COLUMNS: Final = (
     "correlation_id",
 )
 
-RUN_COLUMNS: Final = ("RUN", "OPERATION", "STATE", "READ", "DONE", "FAILED", "AGE", "SOURCE")
+RUN_COLUMNS: Final = ("RUN", "OPERATION", "STATE", "READ", "DONE", "FAILED", "LEFT", "AGE", "SOURCE")
 
-GLANCED: Final = ("operation", "undoes", "source", "started_at", "finished_at", "read", "by_status", "next", "undo")
+GLANCED: Final = (
+    "operation",
+    "undoes",
+    "source",
+    "started_at",
+    "finished_at",
+    "read",
+    "unrecorded",
+    "by_status",
+    "next",
+    "undo",
+)
 
 NOT_DONE: Final = frozenset(status for status in Status if not status.is_good and status is not Status.INVALID)
 
@@ -71,7 +82,11 @@ def _is_sound(document: Document) -> bool:
         datetime.fromisoformat(document["started_at"])
     except (AttributeError, TypeError, ValueError):
         return False
-    return bool(counts or not document["read"]) and isinstance(document["read"], int)
+    return (
+        bool(counts or not document["read"])
+        and isinstance(document["read"], int)
+        and isinstance(document["unrecorded"], int)
+    )
 
 
 def show_runs(glances: Sequence[Document], *, total: int, path: Path, now: datetime, as_json: bool) -> None:
@@ -97,9 +112,10 @@ def _in_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _run_row(one: Document, now: datetime) -> tuple[str, ...]:
     if "flaw" in one:
-        return (one["run_id"], "", one["state"], "", "", "", "", printable(one["flaw"]))
+        return (one["run_id"], "", one["state"], "", "", "", "", "", printable(one["flaw"]))
     counts = {Status(word): count for word, count in one["by_status"].items()}
     good = sum(count for status, count in counts.items() if status.is_good)
+    owed = counts.get(Status.SKIPPED, 0) + counts.get(Status.UNKNOWN, 0)
     started_at = one["started_at"]
     if isinstance(started_at, str):
         started_at = datetime.fromisoformat(started_at)
@@ -107,9 +123,10 @@ def _run_row(one: Document, now: datetime) -> tuple[str, ...]:
         one["run_id"],
         one["operation"] if one["undoes"] is None else f"{one['operation']} (undo)",
         one["state"],
-        f"{one['read']:,}",
+        f"{one['read'] + one['unrecorded']:,}",
         f"{good:,}",
-        f"{sum(counts.values()) - good:,}",
+        f"{sum(counts.values()) - good - owed:,}",
+        f"{owed + one['unrecorded']:,}",
         duration((now - started_at).total_seconds()),
         printable(one["source"]),
     )
@@ -162,6 +179,7 @@ def _said(line: dict[str, Any]) -> str:
 def show_failures(past: PastRun, *, as_json: bool) -> None:
     """Every report that is not in the wanted state."""
     outcomes = (outcome for outcome in outcomes_of(past) if not outcome.status.is_good)
+    unsent = report_of(past).unrecorded - len(past.replay.unfinished)
     if as_json:
         print_json([outcome_fields(outcome, operation=past.run.operation) for outcome in outcomes])
         return
@@ -171,9 +189,12 @@ def show_failures(past: PastRun, *, as_json: bool) -> None:
         name = outcome.report_id or f"line {outcome.row}"
         reason = outcome.message or outcome.error or ""
         print_text(f"{name:36}  {outcome.status.value}{code}{f': {escaped(reason, limit=300)}' if reason else ''}")
-    streams.say(
-        f"{many(count, 'report')} not in the wanted state." if count else "Every report is in the wanted state."
-    )
+    if unsent > 0:
+        streams.say(f"{many(unsent, 'report')} without an outcome, never sent: bulkpause continue does them.")
+    if count:
+        streams.say(f"{many(count, 'report')} not in the wanted state.")
+    elif unsent <= 0:
+        streams.say("Every report is in the wanted state.")
 
 
 def chosen_statuses(text: str | None) -> frozenset[Status]:

@@ -91,7 +91,7 @@ def list_reports(**options: Any) -> int:
         settings = prepared(settings, options, scope)
         listing, owners = asyncio.run(_read(settings, options))
     if listing.error is not None:
-        streams.say(f"bulkpause: {redactor_for(settings).text(listing.error)}. {_advice(listing)}")
+        streams.say(f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing)}")
         return exits.of_verdict(listing.verdict)
     chosen = [report for report in listing.reports if _is_chosen(report, options, owners)]
     _show(chosen, form=options["form"])

@@ -51,12 +51,12 @@ class Statuses(click.ParamType[Any]):
 @click.option("--failed", is_flag=True, help="Try those again as well that failed for good.")
 @click.option("--status", "statuses", type=Statuses(), metavar="LIST", help="Of these, only those that ended so.")
 @continue_options
-def continue_(run: str, **options: Any) -> int:
+def continue_(**options: Any) -> int:
     """Finish RUN from its directory alone: what was never sent, is in doubt, or was cut short; never what succeeded.
 
     RUN is a run id, the start of one, a run directory, or last.
     """
-    return _going_on_from(run, options, _continue)
+    return _going_on_from(options, _continue)
 
 
 @click.command(
@@ -70,19 +70,19 @@ def continue_(run: str, **options: Any) -> int:
 @click.argument("run")
 @click.option("--by-status", is_flag=True, help="Judge by a report's status alone, not by when it was last changed.")
 @undo_options
-def undo(run: str, **options: Any) -> int:
+def undo(**options: Any) -> int:
     """Reverse what RUN changed, and nothing else: not what was so before, nor what somebody else has changed since.
 
     RUN is a run id, the start of one, a run directory, or last.
     """
-    return _going_on_from(run, options, _undo)
+    return _going_on_from(options, _undo)
 
 
-def _going_on_from(spec: str, options: dict[str, Any], verb: Callable[[PastRun, Settings, dict[str, Any]], int]) -> int:
-    """What `verb` makes of the run that `spec` names, which nobody else can write meanwhile; the exit code."""
+def _going_on_from(options: dict[str, Any], verb: Callable[[PastRun, Settings, dict[str, Any]], int]) -> int:
+    """What `verb` makes of the run that is named, which nobody else can write meanwhile; the exit code."""
     settings = checked_settings(options)
     with ExitStack() as scope:
-        past = scope.enter_context(opened(spec, settings))
+        past = scope.enter_context(opened(options["run"], settings))
         if not options["dry_run"]:
             settings = prepared(settings, options, scope, remembering=past)
         return verb(past, settings, options)
@@ -151,6 +151,7 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
     from bulkpause.cli import plans  # noqa: PLC0415
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.lock import LedgerLock  # noqa: PLC0415
+    from bulkpause.runs.finding import LAST  # noqa: PLC0415
     from bulkpause.runs.identity import discard, new_run  # noqa: PLC0415
     from bulkpause.runs.past import outcomes_of  # noqa: PLC0415
     from bulkpause.work.continuing import check_same  # noqa: PLC0415
@@ -159,10 +160,20 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
     check_same(past.run, settings, is_sandbox=options["sandbox"])
     counts = past.replay.summary.by_status
     most = counts[Status.SUCCEEDED] + counts[Status.UNKNOWN] + len(past.replay.unfinished)
+    if past.run.undoes is not None and options["run"] == LAST:
+        raise UsageError(
+            f"the last run is an undo itself, of run {past.run.undoes}. Name the run to undo: bulkpause undo "
+            f"{past.run.undoes}, or {past.run.run_id}."
+        )
     if options["dry_run"] or not most:
         plans.show_undo(past, most, settings, is_rehearsal=options["dry_run"], as_json=options["as_json"])
         return exits.OK
+    if not agreed(plans.undo_question(past, most, settings), most, settings, options):
+        streams.say("Nothing was sent.")
+        return exits.NOT_ALL
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
+    if options["runs_dir"] is None:  # beside the run that it undoes, so that both are found
+        settings = replace(settings, run=replace(settings.run, runs_dir=past.run.directory.parent))
     run = new_run(
         past.run.operation.reverse,
         settings,
@@ -173,18 +184,8 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
         flags=flags_to_repeat(options),
         undoes=past.run.run_id,
     )
-    work = undoing(
-        run, lambda: outcomes_of(past), by_status=options["by_status"], signed_in_as=past.replay.signed_in_as
-    )
-    try:
-        is_agreed = agreed(plans.undo_question(run, past, most, settings), most, settings, options)
-    except (UsageError, KeyboardInterrupt):
-        discard(run)
-        raise
-    if not is_agreed:
-        streams.say("Nothing was sent.")
-        discard(run)
-        return exits.NOT_ALL
+    tenant_id = past.replay.signed_in_as
+    work = undoing(run, lambda: outcomes_of(past), by_status=options["by_status"], signed_in_as=tenant_id)
     try:
         with LedgerLock(run.audit_file, now=clock.now()):
             return asyncio.run(_conduct(run, settings, work, options))

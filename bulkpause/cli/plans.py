@@ -138,10 +138,11 @@ def show_undo(past: PastRun, most: int, settings: Settings, *, is_rehearsal: boo
         )
 
 
-def undo_question(run: Run, past: PastRun, most: int, settings: Settings) -> str:
+def undo_question(past: PastRun, most: int, settings: Settings) -> str:
     """What is asked before a large undo."""
     tenant = f" of tenant {settings.auth.tenant_id}" if settings.auth.tenant_id else ""
+    reverse = past.run.operation.reverse.value.capitalize()
     return (
-        f"{run.operation.value.capitalize()} at most {many(most, 'report')}{tenant} that run {past.run.run_id} "
-        f"{past.run.operation}d, at {settings.api.base_url}, {settings.run.rate}?"
+        f"{reverse} at most {many(most, 'report')}{tenant} that run {past.run.run_id} {past.run.operation}d, "
+        f"at {settings.api.base_url}, {settings.run.rate}?"
     )

@@ -64,7 +64,7 @@ def show_verification(report: RunReport, found: Verification, *, as_json: bool) 
     claims = found.counts.total()
     right = found.counts[Finding.CONVERGED] + found.counts[Finding.LATE]
     reports = f"{many(claims, 'report')} of run {report.run.run_id} {'is' if claims == 1 else 'are'}"
-    headline = f"{right:,} of {reports} as it says"
+    headline = f"{right:,} of {reports} as it says" if found.error is None else f"Not verified: {reports} not known"
     blocks = [[paint(headline, bold=True)]]
     blocks += [_group(group, _FINDINGS[kind], paint) for kind, group in report.summary.findings.items()]
     facts = [("Verified", _verified(report) or ""), ("Audit log", printable(str(report.run.audit_file)))]
@@ -94,7 +94,11 @@ def _report_text(report: RunReport) -> str:
         _group(group, words[kind], paint)
         for found, words in ((report.summary.findings, _FINDINGS), (report.summary.left_alone, _LEFT_ALONE))
         for kind, group in found.items()
+        if kind != Finding.CONTRADICTED  # in doubt now, and told so below
     ]
+    if report.unrecorded:
+        doubt = f", {report.in_doubt:,} in doubt" if report.in_doubt else ""
+        blocks.append([f"{many(report.unrecorded, 'report')} without an outcome: never sent{doubt}"])
     blocks += [_failure(failure, paint) for failure in sorted(report.summary.failures.values(), key=_urgency)]
     blocks.append([f"{paint(f'{name:10}', dim=True)}{text}" for name, text in _facts(report)])
     return "\n\n".join("\n".join(block) for block in blocks)
@@ -111,16 +115,16 @@ def _plain(text: str, **_: object) -> str:
 def _headline(report: RunReport) -> str:
     summary, operation = report.summary, report.run.operation
     if not summary.done and report.state == "finished" and report.run.undoes is not None:
-        return f"Nothing to undo: nothing is as run {report.run.undoes} has left it."
+        return f"Nothing to undo of run {report.run.undoes}."
     if not summary.done and report.state == "finished":
         return "Nothing to do: the source holds no report ids."
     statuses = summary.by_status
-    reports = many(summary.done - statuses[Status.INVALID], "report")
+    reports = many(summary.done - statuses[Status.INVALID] + report.unrecorded, "report")
     done = f"{operation}d {statuses[Status.SUCCEEDED]:,} of {reports} in {duration(report.wall_s)}"
     if report.run.undoes is not None:
         done += f", undoing run {report.run.undoes}"
     if unchanged := statuses[Status.UNCHANGED]:
-        done += f", {unchanged:,} were {operation.wanted.lower()} already"
+        done += f", {unchanged:,} {'was' if unchanged == 1 else 'were'} {operation.wanted.lower()} already"
     match report.state:
         case "interrupted":
             return f"Interrupted: {done}"
@@ -159,7 +163,8 @@ def _group(group: Group, words: str, paint: Callable[..., str]) -> list[str]:
 
 def _examples(examples: Sequence[str], count: int, paint: Callable[..., str]) -> list[str]:
     lines = [paint(f"  {escaped(example, limit=LINE_LIMIT)}", dim=True) for example in examples]
-    if more := count - len(examples):
+    more = count - len(examples)
+    if more and examples:
         lines.append(paint(f"  and {more:,} more", dim=True))
     return lines
 
@@ -207,8 +212,7 @@ def _verified(report: RunReport) -> str | None:
     counts = report.summary.verified
     if counts is None:
         return None
-    said = ", ".join(f"{counts[finding]:,} {finding}" for finding in Finding if counts[finding]) or "nothing to verify"
-    return f"{said}; {printable(counts['error'])}" if counts["error"] else said
+    return ", ".join(f"{counts[finding]:,} {finding}" for finding in Finding if counts[finding]) or "nothing to verify"
 
 
 def _requests(report: RunReport) -> str:

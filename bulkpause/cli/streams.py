@@ -101,11 +101,17 @@ def _write_through(stream: TextIO, text: str) -> None:
 
 
 @contextmanager
-def dependable_streams() -> Iterator[None]:
+def dependable_streams() -> Iterator[Callable[[], bool]]:
     """While entered, stdout and stderr are there, print any character, never raise OSError, and stderr never blocks.
 
-    That the disk under stdout is full is said at the end; that the reader of a pipe has gone was its wish.
+    That the disk under stdout is full is said at the end, and what is given tells it; that the reader of a pipe has
+    gone was its wish.
     """
+
+    def has_lost_output() -> bool:
+        out.flush()
+        return out.error is not None and not isinstance(out.error, BrokenPipeError)
+
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -120,9 +126,8 @@ def dependable_streams() -> Iterator[None]:
     out = _Lossy(sys.stdout, before=err.drain)  # on one terminal, what was said before stands before the result
     try:
         with redirect_stdout(cast("TextIO", out)), redirect_stderr(cast("TextIO", err)):
-            yield
-            out.flush()
-            if out.error is not None and not isinstance(out.error, BrokenPipeError):
+            yield has_lost_output
+            if has_lost_output() and out.error is not None:
                 say(f"bulkpause: cannot write to stdout: {out.error.strerror}.")
     finally:
         err.drain()

@@ -71,13 +71,13 @@ def find_run(spec: str, runs_path: Path) -> RunFolder:
     folders = run_folders(runs_path)
     if not folders:
         raise UsageError(f"there are no runs in {runs_path}. See --runs-dir.")
-    if spec == LAST:
-        return folders[-1]
+    if spec == LAST:  # one whose question nobody answered has no ledger, and never began
+        return next((folder for folder in reversed(folders) if folder.audit_file.exists()), folders[-1])
     found = [folder for folder in folders if folder.run_id.startswith(spec)]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UsageError(f"no run in {runs_path} is called {spec}. See bulkpause runs.")
+        raise UsageError(f"no run in {runs_path} is called {spec!r}. See bulkpause runs, and --runs-dir.")
     names = "".join(f"\n  {folder.run_id}" for folder in found[:NAMED])
     more = f"\n  and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
     raise UsageError(f"{len(found):,} runs are called {spec}...; say more of it:{names}{more}")

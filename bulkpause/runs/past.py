@@ -36,8 +36,14 @@ def read_run(folder: RunFolder) -> PastRun:
             replay.read(raw)
         tail = find_tail(file)
     except FileNotFoundError:
+        if folder.summary_file.exists():
+            raise SourceError(
+                f"the audit log {file} of run {folder.run_id} is gone, and {folder.summary_file} says that there was "
+                "one. Put it back."
+            ) from None
         raise SourceError(
-            f"run {folder.run_id} has no audit log at {file}: nothing was sent. Give its source to a new run."
+            f"run {folder.run_id} has no audit log at {file}. If it was not moved, nothing was sent: give the source "
+            "to a new run."
         ) from None
     except OSError as error:
         raise SourceError(f"{file}: cannot be read: {error.strerror}.") from error
@@ -69,10 +75,25 @@ def report_of(past: PastRun) -> RunReport:
         stop_signal=last.stop_signal,
         crash=last.crash,
         was_killed=not last.has_ended,
+        unrecorded=0 if last.has_ended else _unrecorded(past),
+        in_doubt=len(replay.unfinished),
         source_has_ended=replay.source is not None,
         failed_file=past.run.failed_file if past.run.failed_file.exists() else None,
         sealed=replay.sealed,
     )
+
+
+def _unrecorded(past: PastRun) -> int:
+    """How many pinned rows have no outcome."""
+    if past.replay.source is not None:
+        pinned = past.replay.source.accepted + past.replay.source.invalid
+    else:
+        try:
+            with past.run.manifest_file.open("rb") as stream:
+                pinned = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b"")) - 1
+        except OSError:
+            return 0
+    return max(0, pinned - past.replay.summary.done)
 
 
 DERIVED: Final = (

@@ -38,6 +38,10 @@ class RunReport:
     """What broke the run off, if it was neither a signal nor a halt nor the ledger; None once it has ended."""
     was_killed: bool = False
     """Whether the ledger has no last line: the process was killed, or the machine went down."""
+    unrecorded: int = 0
+    """Rows of a run that was killed for which the ledger has no outcome."""
+    in_doubt: int = 0
+    """How many of these have an intent, and may have been sent."""
     source_has_ended: bool = False
     """Whether all that the source held is pinned, so that nothing of it is left unread."""
     failed_file: Path | None = None
@@ -75,6 +79,7 @@ class RunReport:
             "audit_log": str(run.audit_file),
             "audit_lines": None if self.sealed is None else self.sealed.lines,
             "audit_head": None if self.sealed is None else self.sealed.head,
+            "unrecorded": self.unrecorded,
             "source_has_ended": self.source_has_ended,
             "failed_csv": None if self.failed_file is None else str(self.failed_file),
             "started_at": self.started_at,
@@ -95,22 +100,24 @@ class RunReport:
         An undo that did not come to know all there is to undo has to begin anew.
         """
         if self.run.undoes is not None and not self.source_has_ended:
-            return " ".join(["bulkpause", "undo", self.run.undoes, *map(_quoted, self.run.flags)])
-        counts = self.summary.by_status
-        has_failed = any(counts[status] for status in FAILED)
-        has_more = self.was_killed or self.audit_error is not None or any(counts[status] for status in OWED)
+            return self._command("undo", self.run.directory.parent / self.run.undoes)
+        ends = [end for end, _ in self.summary.ends]
+        has_failed = any(end.status in FAILED and not end.interrupted for end in ends)
+        is_cut = self.was_killed or self.audit_error is not None
+        has_more = is_cut or any(end.status in OWED or end.interrupted for end in ends)
         if not (has_failed or has_more):
             return None
-        return self._command("continue", *(["--failed"] if has_failed else []))
+        return self._command("continue", self.run.directory, *(["--failed"] if has_failed else []))
 
     @property
     def undo_command(self) -> str | None:
         """What to type to reverse what this run changed, and only that; None if it changed nothing."""
         counts = self.summary.by_status
-        return self._command("undo") if counts[Status.SUCCEEDED] or counts[Status.UNKNOWN] else None
+        return self._command("undo", self.run.directory) if counts[Status.SUCCEEDED] or counts[Status.UNKNOWN] else None
 
-    def _command(self, verb: str, *options: str) -> str:
-        return " ".join(["bulkpause", verb, _quoted(self.run.directory), *options, *map(_quoted, self.run.flags)])
+    def _command(self, verb: str, directory: Path, *options: str) -> str:
+        flags = [flag for flag in self.run.flags if verb == "continue" or flag != "--force"]
+        return " ".join(["bulkpause", verb, _quoted(directory), *options, *map(_quoted, flags)])
 
     def _stopped_by(self) -> dict[str, Any] | None:
         if self.was_killed:

@@ -13,7 +13,17 @@ from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
 from bulkpause.session import Session
 from bulkpause.tenant.snapshot import Snapshot
-from bulkpause.tenant.verify import Finding, Verification, contradicted, first_look, is_claimed, judge, resolved
+from bulkpause.tenant.verify import (
+    MISMATCHES,
+    Finding,
+    Verification,
+    contradicted,
+    first_look,
+    is_claimed,
+    is_contradicted,
+    judge,
+    resolved,
+)
 
 SNAPSHOT_LIMIT_S: Final = 300.0
 """How long a run waits for the list of reports before it goes on without."""
@@ -108,13 +118,13 @@ async def _look(session: Session) -> Listing:
 
 def _settle(outcome: Outcome, snapshot: Snapshot, record: RunRecord, *, operation: Operation) -> Finding:
     """What the second look says, written down where it is not as claimed."""
-    if not outcome.status.is_good:
+    finding = judge(outcome, snapshot.find, operation=operation)
+    if not outcome.status.is_good and not (is_contradicted(outcome) and finding in MISMATCHES):
         now = resolved(outcome, snapshot.find, operation=operation)
         if now is None:
             return Finding.UNREADABLE
         record.resolved(now)
         return Finding.RESOLVED
-    finding = judge(outcome, snapshot.find, operation=operation)
     if finding is Finding.CONVERGED:
         return Finding.LATE
     report = None if outcome.report_id is None else snapshot.find(outcome.report_id)

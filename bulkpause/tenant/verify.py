@@ -109,8 +109,14 @@ def resolved(outcome: Outcome, find: Find, *, operation: Operation) -> Outcome |
 
 def contradicted(outcome: Outcome, report: Report) -> Outcome:
     """The outcome of a report that is not as was said: in doubt, so that a continuation owes it another try."""
-    said = f"read back: the report is {report.report_status}"
-    return outcome._replace(status=Status.UNKNOWN, report_status=report.report_status, message=said, error=None)
+    said = f"contradicted: read back, the report is {report.report_status}"
+    mark = Finding.CONTRADICTED.value
+    return outcome._replace(status=Status.UNKNOWN, report_status=report.report_status, message=said, error=mark)
+
+
+def is_contradicted(outcome: Outcome) -> bool:
+    """Whether an earlier look has contradicted it, so that the next says the same until the report is as was said."""
+    return outcome.status is Status.UNKNOWN and outcome.error == Finding.CONTRADICTED
 
 
 def first_look(outcomes: Iterable[Outcome], find: Find, *, operation: Operation) -> tuple[int, list[Outcome]]:

@@ -39,9 +39,9 @@ def test_without_runs_the_list_is_empty_and_says_where_it_looked(cli: Cli) -> No
 def test_a_run_is_a_line_with_what_it_did_and_how_it_ended_the_newest_first(cli: Cli, mixed: Sandbox) -> None:
     cli("resume", cli.source(mixed.report_ids[3:5], "some.csv"))
     head, newest, oldest = (line.split() for line in cli("runs").out.splitlines())
-    assert head == ["RUN", "OPERATION", "STATE", "READ", "DONE", "FAILED", "AGE", "SOURCE"]
-    assert newest[:6] == [cli.runs[1].name, "resume", "finished", "2", "2", "0"]
-    assert oldest[:6] == [cli.runs[0].name, "pause", "finished", "9", "6", "3"]
+    assert head == ["RUN", "OPERATION", "STATE", "READ", "DONE", "FAILED", "LEFT", "AGE", "SOURCE"]
+    assert newest[:7] == [cli.runs[1].name, "resume", "finished", "2", "2", "0", "0"]
+    assert oldest[:7] == [cli.runs[0].name, "pause", "finished", "9", "6", "3", "0"]
     assert (newest[-1], oldest[-1]) == ("some.csv", "reports.csv")
 
 
@@ -127,8 +127,16 @@ def test_show_of_a_killed_run_says_what_is_in_doubt(cli: Cli, serve: Serve) -> N
     said = cli("show", "last")
     assert said.code == 0
     assert "bulkpause: 1 report had an attempt and no outcome when the run broke off" in said.err
-    assert said.out.startswith("Interrupted: paused 3 of 3 reports in ")
+    assert said.out.startswith("Interrupted: paused 3 of 8 reports in ")
+    assert "\n5 reports without an outcome: never sent, 1 in doubt\n" in said.out
     assert "Next      bulkpause continue " in said.out
+
+
+def test_the_failures_of_a_killed_run_are_not_called_none(cli: Cli, serve: Serve) -> None:
+    kill_at(cli, serve(), "outcome", 4)
+    said = cli("show", "last", "--failures")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "4 reports without an outcome, never sent: bulkpause continue does them.\n"
 
 
 def test_show_says_how_many_lines_are_none_of_the_runs(cli: Cli, mixed: Sandbox) -> None:
@@ -305,4 +313,7 @@ def test_an_export_of_a_killed_run_has_what_is_in_doubt(cli: Cli, serve: Serve) 
 @pytest.mark.parametrize("verb", ["show", "export"])
 def test_a_name_that_no_run_has_leads_to_the_list(cli: Cli, mixed: Sandbox, verb: str) -> None:
     said = cli(verb, "2001")
-    assert (said.code, said.err) == (2, "bulkpause: no run in runs is called 2001. See bulkpause runs.\n")
+    assert (said.code, said.err) == (
+        2,
+        "bulkpause: no run in runs is called '2001'. See bulkpause runs, and --runs-dir.\n",
+    )

@@ -169,7 +169,14 @@ def test_the_list_is_as_late_as_the_service(cli: Cli, serve: Serve) -> None:
     ("fault", "code", "why"),
     [
         ("403", 77, "HTTP 403: User does not have permission to access this report."),
-        ("429:301", 75, "it asks for a wait of 301 s, longer than retry.retry_after_cap_s (300 s)"),
+        (
+            "429:301",
+            75,
+            (
+                "Try again in 301 seconds; the service asks for a wait of 301 s, longer than retry.retry_after_cap_s "
+                "(300 s). Try again later, or allow a longer wait. Nothing is listed"
+            ),
+        ),
         ("429:none", 75, "after 3 tries: HTTP 429: Rate limit is exceeded"),
         ("500", 69, "after 3 tries: HTTP 500: Internal error"),
         ("400", 69, "HTTP 400: Invalid report parameters"),
@@ -191,7 +198,9 @@ def test_a_list_that_cannot_be_read_to_its_end_is_not_printed(
     assert (said.code, said.out) == (code, "")
     assert why in said.err
     assert said.err.startswith("bulkpause: ")
-    assert "Nothing is listed" in said.err
+    assert ". Nothing is listed" in said.err
+    assert ".." not in said.err
+    assert ".;" not in said.err
     assert said.err.count("\n") == 1
 
 

@@ -131,8 +131,8 @@ async def test_a_list_may_be_far_larger_than_the_reply_about_one_report() -> Non
 
 
 async def test_a_list_over_the_limit_is_not_read() -> None:
-    page, _ = await read_once(says(http(200, b"", length=(128 << 20) + 1), then="mute"))
-    assert page.reply.message == "larger than 128 MiB"
+    page, _ = await read_once(says(http(200, b"", length=(512 << 20) + 1), then="mute"))
+    assert page.reply.message == "larger than 512 MiB"
 
 
 async def test_a_list_that_breaks_off_is_unreadable_and_holds_nothing() -> None:

@@ -49,7 +49,8 @@ def test_a_run_killed_again_and_again_comes_to_a_complete_and_honest_end(
         campaign = Campaign(Operator(home, sandbox), fork_server, flags)
         while (code := campaign.live(choose_kill(rng) if kills < KILLS else None)) == -signal.SIGKILL:
             kills += 1
-        assert code == 0, campaign.said()
+        knows_the_end = any(line["event"] == "source_read" for line in campaign.ledger)
+        assert code == (0 if knows_the_end else 1), campaign.said()  # a kill may come between the last row and its note
         check_end(campaign)
 
 

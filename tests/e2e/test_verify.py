@@ -21,11 +21,14 @@ def test_every_lie_among_2_000_replies_is_named_by_the_run_itself_and_afterwards
     assert 20 <= len(liars) <= 60
     assert liars == {one for one, status in operator.sandbox.report_statuses.items() if status == "Active"}
     assert len(ran.events("finding")) == 2 * len(liars)  # by now the ledger has those of both
+    assert ran.ids("unknown") == liars
     assert {line["report_id"] for line in ran.events("finding")} == liars
     assert {line["finding"] for line in ran.events("finding")} == {"contradicted"}
     for one in (ran, again):
         assert one.code == 5
-        assert f"\n{len(liars)} contradicted: " in one.stdout
+        assert f"{len(liars)} contradicted" in one.stdout.split("\nVerified ")[1]
+    assert f"\n{len(liars)} unknown 200: contradicted: read back, the report is Active\n" in ran.stdout
+    assert f"\n{len(liars)} contradicted: the service does not have it as the audit log says\n" in again.stdout
     assert again.summary["findings"]["contradicted"]["count"] == len(liars)
     assert (again.summary["verified"]["converged"], again.summary["verified"]["requests"]) == (2000 - len(liars), 2)
     assert operator.run("audit", "verify", str(ran.directory)).code == 0

@@ -69,7 +69,7 @@ def test_without_runs_the_flag_that_leads_to_them_is_named(tmp_path: Path, spec:
 
 @pytest.mark.parametrize("spec", ["20261125", "notes", "LAST"])
 def test_an_unknown_name_leads_to_the_list_of_runs(runs: Path, spec: str) -> None:
-    with pytest.raises(UsageError, match=rf"no run in .* is called {spec}\. See bulkpause runs\."):
+    with pytest.raises(UsageError, match=rf"no run in .* is called '{spec}'\. See bulkpause runs, and --runs-dir\.$"):
         find_run(spec, runs)
 
 
