@@ -1,38 +1,24 @@
-"""What a ledger says of its run, line by line: how each row ended, what is in doubt, how far it came. Pure."""
+"""What a ledger says of its run, line by line: how each row ended, what is in doubt, how far it came."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 import orjson
 
 from bulkpause.chain import Closing, parse
 from bulkpause.events import ID_LENGTH, Fields, to_attempt, to_count, to_outcome, to_report_id, to_row
-from bulkpause.models import (
-    Attempt,
-    Halt,
-    HaltReason,
-    Operation,
-    Outcome,
-    Reply,
-    ReportId,
-    SourceCounts,
-    Status,
-    Verdict,
-)
-from bulkpause.retry import ended
+from bulkpause.models import Halt, HaltReason, Operation, Outcome, ReportId, SourceCounts, Status
+from bulkpause.replay.parts import Part, moment
+from bulkpause.replay.unfinished import Unfinished
 from bulkpause.summary import RunSummary
 from bulkpause.summary.ends import End, Ends
 
 _INTENT: Final = b',"event":"attempt_started","report_id":"'
 _NEAR: Final = 250
 """How far into a line that stands, where the writer spells it."""
-
-BROKEN_OFF: Final = "the run broke off while this attempt was in flight"
-WAITING: Final = "the run broke off before the next try"
 
 OWED: Final = frozenset({Status.SKIPPED, Status.UNKNOWN})
 """What a continuation does in any case."""
@@ -42,75 +28,6 @@ MOST_LINES: Final = (1 << 32) - 1
 
 FAILED: Final = frozenset({Status.NOT_FOUND, Status.DENIED, Status.REJECTED, Status.EXHAUSTED})
 """What it tries again only on request."""
-
-
-@dataclass(slots=True)
-class Unfinished:
-    """A report with an intent and no outcome behind it: what its attempts came to, and whether one may still fly."""
-
-    row: int
-    request_id: str
-    correlation_id: str
-    attempts: list[Attempt] = field(default_factory=list)
-    """Those that another one should have followed."""
-    in_flight: bool = True
-    before: str | None = None
-    """Its report_status before the run, if that is known."""
-
-    def outcome(self, report_id: ReportId) -> Outcome:
-        """How the report ends if nobody goes on with it: `unknown` if its last request may have left."""
-        attempts = self.attempts
-        if self.in_flight:
-            lost = Reply(Verdict.UNANSWERED, error=BROKEN_OFF)
-            attempts = [*attempts, Attempt(len(attempts) + 1, self.request_id, self.correlation_id, 1, 0.0, lost)]
-        last = attempts[-1].reply
-        return Outcome(
-            ended(attempts),
-            row=self.row,
-            report_id=report_id,
-            status_code=last.status_code,
-            http_status=last.http_status,
-            message=last.message,
-            error=last.error or WAITING,
-            tries=len(attempts),
-            sent=sum(attempt.sent for attempt in attempts),
-            request_id=self.request_id,
-            correlation_id=self.correlation_id,
-            before=self.before,
-            interrupted=True,
-        )
-
-
-@dataclass(slots=True)
-class Part:
-    """One sitting of a run, from `run_started` or `run_continued` to its last line."""
-
-    opening: Fields
-    started: datetime
-    """When its first line was written."""
-    last_at: str
-    """When its last line was written, so far, as that says."""
-    halt: Halt | None = None
-    stop_signal: int | None = None
-    crash: str | None = None
-    """What broke it off, if `run_finished` says so."""
-    has_ended: bool = False
-    """Whether it came as far as `run_finished`."""
-    is_over: bool = False
-    """Whether the lines from here on are about something else, such as a later verification."""
-
-    @property
-    def finished(self) -> datetime:
-        """When its last line was written; when the first one was, if that does not say."""
-        try:
-            return _moment(self.last_at)
-        except (TypeError, ValueError):
-            return self.started
-
-    @property
-    def wall_s(self) -> float:
-        """From its first line to its last."""
-        return (self.finished - self.started).total_seconds()
 
 
 @dataclass(slots=True)
@@ -297,7 +214,7 @@ class Replay:
                 self.summary.add_event(event, line)
 
     def _begin(self, event: str, line: Fields) -> None:
-        operation, at = Operation(line["operation"]), _moment(line["at"])
+        operation, at = Operation(line["operation"]), moment(line["at"])
         if event == "run_started":
             self.started, self.seq = line, line["seq"]
             self._head = f'{{"schema":1,"run_id":"{line["run_id"]}","seq":'.encode()
@@ -355,11 +272,3 @@ def latest_outcomes(lines: Iterable[Fields], ends: Ends) -> Iterator[Outcome]:
         if seq > newest and type(row) is int and row > 0 and ends.seq(row) == seq:  # once, if it was pasted again
             newest = seq
             yield to_outcome(line)
-
-
-def _moment(text: str) -> datetime:
-    """The moment that a line names. Raises TypeError or ValueError if it names none."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return at
