@@ -104,3 +104,10 @@ def test_what_a_verification_prints_is_accepted(cli: Cli, serve: Serve) -> None:
     said = cli("verify", "last", "--json")
     assert said.code == 5
     assert rehearsed(cli, sandbox, said.document["next"])["left"] == 1
+
+
+def test_what_is_printed_after_a_run_of_the_sandbox_is_accepted(cli: Cli) -> None:
+    Path("ids.txt").write_text("0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90\n", encoding="utf-8")
+    summary = cli("pause", "ids.txt", "--sandbox", "--json").document
+    said = cli(*shlex.split(summary["undo"])[1:], "--dry-run", "--json")
+    assert (said.code, said.err, said.document["at_most"]) == (0, "", 1)
