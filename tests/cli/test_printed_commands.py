@@ -13,7 +13,7 @@ from bulkpause.sandbox import Sandbox
 from tests.cli.calling import Cli, Serve
 from tests.cli.interrupted import kill_at
 
-DENIED_AND_LOST = ("403@n=2", "lost@id={}")
+DENIED_AND_LOST = ("403@id={0}", "lost@id={1}")
 HALTED_AMID = ("403@n=2", "revoke@n=4")
 
 
@@ -54,8 +54,8 @@ def config_file() -> str:
 def test_what_is_printed_after_a_run_that_left_something_is_accepted(
     cli: Cli, serve: Serve, faults: tuple[str, ...], code: int, flags: list[str]
 ) -> None:
-    third = serve(reports=20).report_ids[2]  # the same seed, the same ids
-    sandbox = serve(*(fault.format(third) for fault in faults), reports=20)
+    ids = serve(reports=20).report_ids  # the same seed, the same ids
+    sandbox = serve(*(fault.format(*ids) for fault in faults), reports=20)
     said = cli("pause", cli.source(sandbox.report_ids), "--max-tries", "1", "--json", *flags)
     summary = said.document
     going_on = rehearsed(cli, sandbox, summary["next"])
