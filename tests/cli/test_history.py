@@ -317,3 +317,16 @@ def test_a_name_that_no_run_has_leads_to_the_list(cli: Cli, mixed: Sandbox, verb
         2,
         "bulkpause: no run in runs is called '2001'. See bulkpause runs, and --runs-dir.\n",
     )
+
+
+@pytest.mark.parametrize("verb", ["continue", "undo", "verify", "show", "export"])
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_refused_even_where_a_run_lies(cli: Cli, mixed: Sandbox, verb: str, name: str) -> None:
+    directory, seen = cli.runs[0].absolute(), len(mixed.journal.entries)
+    before = (directory / "audit.jsonl").read_bytes()
+    cli.patch.chdir(directory)
+    said = cli(verb, name)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "bulkpause: RUN is empty: give a run id, the start of one, a run directory, or last.\n"
+    assert len(mixed.journal.entries) == seen
+    assert (directory / "audit.jsonl").read_bytes() == before

@@ -286,3 +286,27 @@ def test_a_signal_ends_a_verification_and_what_was_sent_stays_as_it_is(cli: Cli,
     assert cli.summary()["by_status"] == {"succeeded": 8}
     assert cli.summary()["verified"] is None
     assert is_proven(cli)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="raises a POSIX signal")
+def test_a_verification_that_a_signal_ends_leaves_a_whole_ledger(cli: Cli, serve: Serve) -> None:
+    sandbox = serve("hang@list,n=2")
+    paused_by(cli, sandbox)
+    with interrupted_at_list(sandbox, number=2):
+        said = cli("verify", "last")
+    assert said.code == 130
+    assert "bulkpause: not verified: stopped before the end.\n" in said.err
+    assert cli.ledger()[-1]["event"] == "verified"
+    assert cli.summary()["by_status"] == {"succeeded": 8}
+    assert is_proven(cli)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="raises a POSIX signal")
+def test_a_verification_that_was_stopped_can_be_done_again(cli: Cli, serve: Serve) -> None:
+    sandbox = serve("hang@list,n=2")
+    paused_by(cli, sandbox)
+    with interrupted_at_list(sandbox, number=2):
+        cli("verify", "last")
+    assert cli("verify", "last").code == 0
+    assert cli.summary()["verified"]["converged"] == 8
+    assert is_proven(cli)

@@ -81,3 +81,26 @@ def test_settings_are_shown_without_the_secrets(an_operator: MakeOperator) -> No
     assert ran.code == 0
     assert re.search(r"run\.rate +7/min +environment BULKPAUSE_RUN__RATE", ran.stdout)
     assert re.search(r"auth\.client_secret +\*+", ran.stdout)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["runs"],
+        ["runs", "--json"],
+        ["show", "last"],
+        ["show", "last", "--json"],
+        ["show", "last", "--failures"],
+        ["export", "last"],
+        ["export", "last", "--format", "jsonl"],
+    ],
+    ids=" ".join,
+)
+def test_what_a_run_has_left_and_stdout_does_not_take_is_code_74(an_operator: MakeOperator, asked: list[str]) -> None:
+    operator = an_operator("403@n=2", reports=4)
+    operator.run("pause", operator.source(operator.sandbox.report_ids))
+    ran = operator.run(*asked, "--runs-dir", str(operator.runs), script='"$@" > /dev/full')
+    assert ran.code == 74
+    assert ran.stderr.endswith("bulkpause: cannot write to stdout: No space left on device.\n")
+    assert (ran.directory, ran.puts) == (None, ())
