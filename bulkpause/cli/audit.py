@@ -9,6 +9,7 @@ import click
 
 from bulkpause.cli import exits
 from bulkpause.cli.options import Verb, config_options, load_settings
+from bulkpause.cli.words import print_json
 
 if TYPE_CHECKING:
     from bulkpause.proof.examine import Proof
@@ -84,8 +85,6 @@ def _show(proof: Proof, *, as_json: bool) -> None:
 
     finding = proof.finding
     if as_json:
-        import orjson  # noqa: PLC0415
-
         document = {
             "schema": 1,
             "audit_log": str(proof.audit_file).encode(errors="backslashreplace").decode(),
@@ -101,7 +100,7 @@ def _show(proof: Proof, *, as_json: bool) -> None:
             "signed_by": proof.signer,
             "notes": proof.notes,
         }
-        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        print_json(document)
         return
     words = [printable(flaw.words) for flaw in proof.flaws]
     lines = "1 line" if finding.lines == 1 else f"{finding.lines:,} lines"

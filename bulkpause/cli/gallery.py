@@ -157,6 +157,8 @@ def _said(line: dict[str, Any]) -> str:
     match line["event"]:
         case "attempt_started":
             return f"try {line['attempt']} is about to leave (MS-CorrelationId {line['correlation_id']})"
+        case "attempt_withdrawn":
+            return "that try did not leave: a stop came first"
         case "retry_scheduled":
             code = "" if line["status_code"] is None else f" {line['status_code']}"
             reason = line["message"] or line["error"] or ""

@@ -200,7 +200,7 @@ def _advice(listing: Listing) -> str:
     match listing.verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
             return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center."
-        case Verdict.THROTTLED:
+        case Verdict.THROTTLED if listing.halt is None:  # which says so itself
             return f"{nothing} Try again later."
         case Verdict.UNANSWERED:
             return f"{nothing} Check the network, proxy and api.base_url."

@@ -170,7 +170,6 @@ _REPEATED: Final = {
     "max_tries": "--max-tries",
     "timeout": "--timeout",
     "deadline": "--deadline",
-    "runs_dir": "--runs-dir",
 }
 
 
@@ -213,7 +212,10 @@ def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """The value as a flag takes it, in whichever directory it is typed."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def load_settings(options: dict[str, Any]) -> Loaded:

@@ -172,8 +172,8 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
         streams.say("Nothing was sent.")
         return exits.NOT_ALL
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
-    if options["runs_dir"] is None:  # beside the run that it undoes, so that both are found
-        settings = replace(settings, run=replace(settings.run, runs_dir=past.run.directory.parent))
+    beside = replace(settings.run, runs_dir=past.run.directory.parent)  # so that both are found
+    settings = replace(settings, run=beside)
     run = new_run(
         past.run.operation.reverse,
         settings,

@@ -112,9 +112,9 @@ def test_a_wrong_setting_elsewhere_is_a_configuration_error_with_its_origin(cli:
     [
         [],
         ["--sandbox"],
-        ["--base-url", "https://host/v1", "--ca-file", "my ca.pem", "--config", "c.toml", "--profile", "night"],
+        ["--base-url", "https://host/v1", "--ca-file", "/my ca.pem", "--config", "/c.toml", "--profile", "night"],
         ["--rate", "90/min", "--concurrency", "3", "--max-tries", "2", "--timeout", "2.5", "--deadline", "600"],
-        ["--runs-dir", "elsewhere"],
+        ["--rate", "7/h", "--deadline", "1234567"],
     ],
 )
 def test_the_command_to_type_next_goes_to_the_same_place_at_the_same_pace(arguments: list[str]) -> None:
@@ -123,7 +123,21 @@ def test_the_command_to_type_next_goes_to_the_same_place_at_the_same_pace(argume
 
 
 def test_the_command_to_type_next_does_not_repeat_what_belongs_to_one_source_or_run() -> None:
-    given = ["--column", "Id", "--format", "csv", "--strict", "--yes", "--no-input", "--json", "-q", "--audit", "a"]
+    given = [
+        "--column",
+        "Id",
+        "--format",
+        "csv",
+        "--strict",
+        "--yes",
+        "--no-input",
+        "--json",
+        "-q",
+        "--audit",
+        "a",
+        "--runs-dir",
+        "b",
+    ]
     assert flags_to_repeat(parsed(*given)) == ()
 
 

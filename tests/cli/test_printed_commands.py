@@ -73,6 +73,22 @@ def test_a_settings_file_and_a_profile_are_printed_so_that_they_are_accepted(cli
     assert rehearsed(cli, sandbox, summary["undo"])["at_most"] == 7
 
 
+def test_what_is_printed_is_accepted_in_any_directory(
+    cli: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve("403@n=2")
+    flags = ["--config", config_file(), "--runs-dir", "here", "--deadline", "1234567"]
+    summary = cli("pause", cli.source(sandbox.report_ids), "--json", *flags).document
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert rehearsed(cli, sandbox, summary["next"])["left"] == 1
+    assert " --deadline 1234567" in summary["next"]
+    assert cli(*shlex.split(summary["undo"])[1:]).code == 0
+    assert len(list(Path(summary["directory"]).parent.iterdir())) == 2  # the undo is beside the run that it undoes
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_what_the_list_of_runs_prints_is_accepted(cli: Cli, serve: Serve) -> None:
     sandbox = serve("403@n=2")
     source = cli.source(sandbox.report_ids)

@@ -66,4 +66,4 @@ def test_what_was_withdrawn_is_continued_as_what_it_was_before(
 
 def test_the_story_of_a_report_says_that_its_attempt_was_withdrawn(cli: Cli, withdrawn: Sandbox) -> None:
     told = cli("show", "last", "--id", withdrawn.report_ids[2]).out.splitlines()
-    assert "withdrawn" in told[-1]
+    assert told[-1].endswith("  that try did not leave: a stop came first")

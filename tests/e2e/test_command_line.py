@@ -94,6 +94,8 @@ def test_settings_are_shown_without_the_secrets(an_operator: MakeOperator) -> No
         ["show", "last", "--failures"],
         ["export", "last"],
         ["export", "last", "--format", "jsonl"],
+        ["audit", "verify", "last"],
+        ["audit", "verify", "last", "--json"],
     ],
     ids=" ".join,
 )
