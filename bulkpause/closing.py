@@ -9,7 +9,7 @@ from bulkpause import audit as ledger
 from bulkpause.audit import AuditLog
 from bulkpause.errors import AuditError, ConfigError
 from bulkpause.models import HaltReason, Outcome, Status
-from bulkpause.proof.signing import load_key, write_signature
+from bulkpause.proof.signing import load_key, signature_file, write_signature
 from bulkpause.replay import latest_outcomes
 from bulkpause.runs.extracts import write_failed, write_left_alone
 from bulkpause.runs.report import RunReport
@@ -31,10 +31,14 @@ async def close_ledger(audit: AuditLog, report: RunReport, settings: Settings) -
 
 def sign(report: RunReport, settings: Settings) -> None:
     """Sign what the last line vouches for, if the settings name a key; a signature that fails is a warning."""
-    file, closing = settings.audit.signing_key_file, report.sealed
+    file, closing, run = settings.audit.signing_key_file, report.sealed, report.run
+    if file is None and signature_file(run.audit_file).exists():
+        report.warnings.append(
+            "the audit log was signed, and is longer now: with audit.signing_key_file set, bulkpause verify signs it "
+            "anew."
+        )
     if file is None or closing is None:
         return
-    run = report.run
     try:
         key = load_key(file)
         now = report.finished_at

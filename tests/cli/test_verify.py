@@ -209,6 +209,19 @@ def test_a_signature_is_renewed(cli: Cli, serve: Serve, monkeypatch: pytest.Monk
     assert (said.code, said.document["signature"]) == (0, "good")
 
 
+def test_that_a_signature_does_not_fit_any_more_is_said(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("audit", "keygen", "key.pem")
+    monkeypatch.setenv("BULKPAUSE_AUDIT__SIGNING_KEY_FILE", "key.pem")
+    paused_by(cli, serve())
+    monkeypatch.delenv("BULKPAUSE_AUDIT__SIGNING_KEY_FILE")
+    said = cli("verify", "last")
+    assert said.code == 0
+    assert "bulkpause: the audit log was signed, and is longer now: with audit.signing_key_file set, " in said.err
+    assert cli("audit", "verify", "last").code == 5
+
+
 def test_a_summary_that_cannot_be_written_is_a_warning(cli: Cli, serve: Serve) -> None:
     paused_by(cli, serve())
     (cli.runs[-1] / "summary.json").unlink()
