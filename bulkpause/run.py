@@ -89,6 +89,7 @@ async def execute(
         finished_at=now,
         wall_s=0.0,
         summary=work.summary,
+        was_continued=work.part > 0,
         source_has_ended=work.source_has_ended,
         warnings=list(work.warnings),
     )

@@ -216,10 +216,10 @@ def _verified(report: RunReport) -> str | None:
 
 
 def _requests(report: RunReport) -> str:
-    """How many were sent and how fast; a rate over less than a second would say nothing."""
+    """How many were sent and how fast; a rate over less than a second, or over several parts, would say nothing."""
     summary = report.summary
     rate = ""
-    if report.wall_s >= 1:
+    if report.wall_s >= 1 and not report.was_continued:
         limit = f" (limit {Rate(report.run.rate_per_s)})" if report.run.rate_per_s else ""
         rate = f" at {summary.sent / report.wall_s:.1f}/s{limit}"
     extras = (

@@ -74,6 +74,7 @@ def report_of(past: PastRun) -> RunReport:
         halt=last.halt,
         stop_signal=last.stop_signal,
         crash=last.crash,
+        was_continued=len(replay.parts) > 1,
         was_killed=not last.has_ended,
         unrecorded=0 if last.has_ended else _unrecorded(past),
         in_doubt=len(replay.unfinished),

@@ -36,6 +36,8 @@ class RunReport:
     audit_error: AuditError | None = None
     crash: str | None = "not ended"
     """What broke the run off, if it was neither a signal nor a halt nor the ledger; None once it has ended."""
+    was_continued: bool = False
+    """Whether it has several parts, each of which may have had another rate."""
     was_killed: bool = False
     """Whether the ledger has no last line: the process was killed, or the machine went down."""
     unrecorded: int = 0

@@ -110,6 +110,11 @@ def test_the_verified_line_says_every_count(capsys: Capture, counts: dict[str, i
     assert f"Verified  {words}\n" in shown(capsys, report)
 
 
+def test_a_run_of_several_parts_is_not_held_against_the_rate_of_one(capsys: Capture) -> None:
+    report = a_report(outcomes(Status.SUCCEEDED, 200, count=60), was_continued=True)
+    assert "\nRequests  60 sent\n" in shown(capsys, report)
+
+
 def test_an_undo_says_which_run_it_undid_and_names_what_it_left_alone(capsys: Capture, tmp_path: Path) -> None:
     run = a_run(tmp_path, operation=Operation.RESUME, undoes=UNDONE)
     run.left_alone_file.touch()
