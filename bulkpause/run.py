@@ -165,7 +165,9 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                     if not engine.stopping:
                         await unless_stopped(engine.stop_requested, _verify(parts, session))
                     if engine.stopping:
-                        report.warnings.append(f"not verified. Type bulkpause verify {parts.run.directory} for that.")
+                        report.warnings.append(
+                            f"not verified. For that, type {report.command('verify', parts.run.directory)}"
+                        )
                 for companion in companions:
                     companion.cancel()
         report.stop_signal = parts.signals.received

@@ -157,11 +157,20 @@ def test_a_later_verification_does_not_make_the_run_longer_and_seals_the_ledger_
     assert replay.summary.verified == {"converged": 1}
 
 
-def test_a_verification_within_the_run_seals_nothing_and_is_the_end_of_its_time(lines: Lines) -> None:
+def test_a_verification_within_the_run_seals_nothing_and_is_no_part_of_its_time(lines: Lines) -> None:
+    lines.outcome(1, Status.SUCCEEDED)
     lines.add("verification_started")
     lines.add("verified", counts={})
     replay = folded(lines)
     assert (replay.sealed, replay.has_ended, replay.parts[0].wall_s) == (None, False, 1.0)
+
+
+def test_the_time_between_two_parts_is_no_part_of_either(lines: Lines) -> None:
+    lines.outcome(1, Status.SUCCEEDED)
+    lines.add("attempt_started", report_id=report_id(2), row=3, request_id="", correlation_id="")
+    before = folded(lines).parts[0].wall_s
+    lines.add("run_continued", operation="pause")
+    assert [part.wall_s for part in folded(lines).parts] == [before, 0.0]
 
 
 @pytest.mark.parametrize("status", Status)

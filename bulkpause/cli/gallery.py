@@ -181,7 +181,8 @@ def _said(line: dict[str, Any]) -> str:
 def show_failures(past: PastRun, *, as_json: bool) -> None:
     """Every report that is not in the wanted state."""
     outcomes = (outcome for outcome in outcomes_of(past) if not outcome.status.is_good)
-    unsent = report_of(past).unrecorded - len(past.replay.unfinished)
+    report = report_of(past)
+    unsent = report.unrecorded - report.in_doubt
     if as_json:
         print_json([outcome_fields(outcome, operation=past.run.operation) for outcome in outcomes])
         return

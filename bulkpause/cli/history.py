@@ -89,8 +89,8 @@ def show(run: str, *, failures: bool, given_id: str | None, as_json: bool, **opt
         return exits.OK
     if unfinished := len(past.replay.unfinished):
         streams.say(
-            f"bulkpause: {many(unfinished, 'report')} had an attempt and no outcome when the run broke off, which is "
-            "in none of these counts; see show --failures."
+            f"bulkpause: {many(unfinished, 'report')} had an attempt and no outcome when the run broke off; see show "
+            "--failures."
         )
     differing = differences(report)
     for words in differing:

@@ -160,6 +160,7 @@ _PROGRESS = _section(
     ),
 )
 
+_REPEATED_SWITCHES: Final = {"--sandbox": "sandbox", "--force": "force", "--by-status": "by_status"}
 _REPEATED: Final = {
     "base_url": "--base-url",
     "ca_file": "--ca-file",
@@ -207,7 +208,7 @@ def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags given that decide where a run goes and how fast, so that a command to type next goes there too."""
     given = ((flag, options[name]) for name, flag in _REPEATED.items())
     repeated = [part for flag, value in given if value is not None for part in (flag, _text(value))]
-    switches = [flag for flag, name in (("--sandbox", "sandbox"), ("--force", "force")) if options.get(name)]
+    switches = [flag for flag, name in _REPEATED_SWITCHES.items() if options.get(name)]
     return (*switches, *repeated)
 
 

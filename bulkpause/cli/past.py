@@ -120,8 +120,10 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
 
     check_same(past.run, settings, is_sandbox=options["sandbox"])
     if past.run.undoes is not None and past.replay.source is None:
-        again = f"type bulkpause undo {past.run.undoes} instead"
-        raise UsageError(f"run {past.run.run_id} was stopped before it had found out what there is to undo: {again}.")
+        raise UsageError(
+            f"run {past.run.run_id} was stopped before it had found out what there is to undo. Instead, type "
+            f"{report_of(past).next_command}"
+        )
     if options["failed"] and options["statuses"]:
         raise UsageError("--failed is every status that --status may list: choose one.")
     failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
@@ -153,7 +155,7 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
     from bulkpause.lock import LedgerLock  # noqa: PLC0415
     from bulkpause.runs.finding import LAST  # noqa: PLC0415
     from bulkpause.runs.identity import discard, new_run  # noqa: PLC0415
-    from bulkpause.runs.past import outcomes_of  # noqa: PLC0415
+    from bulkpause.runs.past import outcomes_of, report_of  # noqa: PLC0415
     from bulkpause.work.continuing import check_same  # noqa: PLC0415
     from bulkpause.work.undoing import undoing  # noqa: PLC0415
 
@@ -161,9 +163,10 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
     counts = past.replay.summary.by_status
     most = counts[Status.SUCCEEDED] + counts[Status.UNKNOWN] + len(past.replay.unfinished)
     if past.run.undoes is not None and options["run"] == LAST:
+        report, directory = report_of(past), past.run.directory
         raise UsageError(
-            f"the last run is an undo itself, of run {past.run.undoes}. Name the run to undo: bulkpause undo "
-            f"{past.run.undoes}, or {past.run.run_id}."
+            f"the last run is an undo itself, of run {past.run.undoes}. To undo that run, or its undo, type one of\n"
+            f"  {report.command('undo', directory.parent / past.run.undoes)}\n  {report.command('undo', directory)}"
         )
     if options["dry_run"] or not most:
         plans.show_undo(past, most, settings, is_rehearsal=options["dry_run"], as_json=options["as_json"])

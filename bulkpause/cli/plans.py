@@ -92,7 +92,7 @@ def show_continuation(past: PastRun, left: SourceCounts, settings: Settings, *, 
     """What continuing a run would do."""
     run = past.run
     forecast_s = left.accepted / settings.run.rate.per_s
-    doubtful = len(past.replay.doubtful) + len(past.replay.unfinished)
+    doubtful = len(past.replay.doubtful.keys() | {waiting.row for waiting in past.replay.unfinished.values()})
     if as_json:
         print_json(
             {

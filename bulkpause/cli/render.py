@@ -97,8 +97,9 @@ def _report_text(report: RunReport) -> str:
         if kind != Finding.CONTRADICTED  # in doubt now, and told so below
     ]
     if report.unrecorded:
-        doubt = f", {report.in_doubt:,} in doubt" if report.in_doubt else ""
-        blocks.append([f"{many(report.unrecorded, 'report')} without an outcome: never sent{doubt}"])
+        parts = ((report.unrecorded - report.in_doubt, "never sent"), (report.in_doubt, "in doubt"))
+        said = ", ".join(f"{count:,} {words}" for count, words in parts if count)
+        blocks.append([f"{many(report.unrecorded, 'report')} without an outcome: {said}"])
     blocks += [_failure(failure, paint) for failure in sorted(report.summary.failures.values(), key=_urgency)]
     blocks.append([f"{paint(f'{name:10}', dim=True)}{text}" for name, text in _facts(report)])
     return "\n\n".join("\n".join(block) for block in blocks)

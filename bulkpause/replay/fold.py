@@ -23,6 +23,9 @@ _NEAR: Final = 250
 OWED: Final = frozenset({Status.SKIPPED, Status.UNKNOWN})
 """What a continuation does in any case."""
 
+_BEGINNINGS: Final = frozenset({"run_continued", "verification_started"})
+"""What may come hours after the line before it."""
+
 MOST_LINES: Final = (1 << 32) - 1
 """What `Ends` has room for."""
 
@@ -140,7 +143,7 @@ class Replay:
 
     def _add(self, line: Fields) -> None:
         event = line["event"]
-        if self.parts and not self.parts[-1].is_over:
+        if self.parts and not self.parts[-1].is_over and event not in _BEGINNINGS:
             self.parts[-1].last_at = line["at"]
         match event:
             case "attempt_started":

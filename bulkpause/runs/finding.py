@@ -71,8 +71,8 @@ def find_run(spec: str, runs_path: Path) -> RunFolder:
     folders = run_folders(runs_path)
     if not folders:
         raise UsageError(f"there are no runs in {runs_path}. See --runs-dir.")
-    if spec == LAST:  # one whose question nobody answered has no ledger, and never began
-        return next((folder for folder in reversed(folders) if folder.audit_file.exists()), folders[-1])
+    if spec == LAST:  # though its ledger may be away: to act on an older one instead would be worse
+        return folders[-1]
     found = [folder for folder in folders if folder.run_id.startswith(spec)]
     if len(found) == 1:
         return found[0]

@@ -77,7 +77,7 @@ def report_of(past: PastRun) -> RunReport:
         was_continued=len(replay.parts) > 1,
         was_killed=not last.has_ended,
         unrecorded=0 if last.has_ended else _unrecorded(past),
-        in_doubt=len(replay.unfinished),
+        in_doubt=sum(replay.summary.ends.get(waiting.row) is None for waiting in replay.unfinished.values()),
         source_has_ended=replay.source is not None,
         failed_file=past.run.failed_file if past.run.failed_file.exists() else None,
         sealed=replay.sealed,

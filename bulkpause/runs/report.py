@@ -21,6 +21,14 @@ from bulkpause.summary import RunSummary
 
 SUMMARY_SCHEMA: Final = 1
 
+_SWITCHES: Final = frozenset({"--sandbox", "--force", "--by-status"})
+_REFUSED: Final = {
+    "continue": frozenset({"--by-status"}),
+    "undo": frozenset({"--by-status", "--force"}),
+    "verify": frozenset({"--by-status", "--force", "--concurrency", "--max-tries", "--timeout", "--deadline"}),
+}
+"""By verb, which of a run's flags it does not know, or must not inherit."""
+
 
 @dataclass(slots=True, kw_only=True)
 class RunReport:
@@ -102,24 +110,28 @@ class RunReport:
         An undo that did not come to know all there is to undo has to begin anew.
         """
         if self.run.undoes is not None and not self.source_has_ended:
-            return self._command("undo", self.run.directory.parent / self.run.undoes)
+            by_status = [flag for flag in self.run.flags if flag == "--by-status"]
+            return self.command("undo", self.run.directory.parent / self.run.undoes, *by_status)
         ends = [end for end, _ in self.summary.ends]
         has_failed = any(end.status in FAILED and not end.interrupted for end in ends)
         is_cut = self.was_killed or self.audit_error is not None
         has_more = is_cut or any(end.status in OWED or end.interrupted for end in ends)
         if not (has_failed or has_more):
             return None
-        return self._command("continue", self.run.directory, *(["--failed"] if has_failed else []))
+        return self.command("continue", self.run.directory, *(["--failed"] if has_failed else []))
 
     @property
     def undo_command(self) -> str | None:
         """What to type to reverse what this run changed, and only that; None if it changed nothing."""
         counts = self.summary.by_status
-        return self._command("undo", self.run.directory) if counts[Status.SUCCEEDED] or counts[Status.UNKNOWN] else None
+        return self.command("undo", self.run.directory) if counts[Status.SUCCEEDED] or counts[Status.UNKNOWN] else None
 
-    def _command(self, verb: str, directory: Path, *options: str) -> str:
-        flags = [flag for flag in self.run.flags if verb == "continue" or flag != "--force"]
-        return " ".join(["bulkpause", verb, _quoted(directory), *options, *map(_quoted, flags)])
+    def command(self, verb: str, directory: Path, *options: str) -> str:
+        """The command about a run directory, with those flags of this run that the verb knows."""
+        flags, refused = iter(self.run.flags), _REFUSED[verb]
+        given = [[flag] if flag in _SWITCHES else [flag, next(flags, "")] for flag in flags]
+        kept = [_quoted(part) for parts in given if parts[0] not in refused for part in parts]
+        return " ".join(["bulkpause", verb, _quoted(directory), *options, *kept])
 
     def _stopped_by(self) -> dict[str, Any] | None:
         if self.was_killed:

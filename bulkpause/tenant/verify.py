@@ -104,7 +104,9 @@ def resolved(outcome: Outcome, find: Find, *, operation: Operation) -> Outcome |
         return said._replace(status=Status.EXHAUSTED)
     was_so = outcome.before == operation.wanted
     status = Status.UNCHANGED if was_so else Status.SUCCEEDED
-    return said._replace(status=status, modified_time=report.modified_time, interrupted=False)
+    # What was contradicted meanwhile is so again by another hand: the time stays the run's, so that an undo sees that.
+    at = outcome.modified_time if is_contradicted(outcome) else report.modified_time
+    return said._replace(status=status, modified_time=at, interrupted=False)
 
 
 def contradicted(outcome: Outcome, report: Report) -> Outcome:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bulkpause.models import UNLISTED, Entry, Operation, Outcome, Report, ReportId, Status
-from bulkpause.tenant.verify import Find
+from bulkpause.tenant.verify import Find, is_contradicted
 
 SECONDS: Final = len("2026-01-05T06:15:00")
 """How much of a modified time is compared: the service writes whole seconds, and a copy of it may have more."""
@@ -115,7 +115,7 @@ def _judge(
     if report.report_status is None:
         return _left(Why.IN_DOUBT, entry, report, "the tenant's list does not say how it is") if has_changed else False
     is_so = report.report_status == operation.wanted
-    if outcome.status is Status.UNKNOWN:
+    if outcome.status is Status.UNKNOWN and not is_contradicted(outcome):
         return _judge_doubt(entry, outcome, report, is_so=is_so, operation=operation)
     if not is_so:
         now = f"it is {report.report_status}, the run left it {operation.wanted}"

@@ -128,8 +128,19 @@ def test_show_of_a_killed_run_says_what_is_in_doubt(cli: Cli, serve: Serve) -> N
     assert said.code == 0
     assert "bulkpause: 1 report had an attempt and no outcome when the run broke off" in said.err
     assert said.out.startswith("Interrupted: paused 3 of 8 reports in ")
-    assert "\n5 reports without an outcome: never sent, 1 in doubt\n" in said.out
+    assert "\n5 reports without an outcome: 4 never sent, 1 in doubt\n" in said.out
     assert "Next      bulkpause continue " in said.out
+
+
+@pytest.mark.parametrize("verb", ["show", "continue", "undo", "verify"])
+def test_last_is_no_older_run_if_the_ledger_of_the_newest_is_away(cli: Cli, mixed: Sandbox, verb: str) -> None:
+    cli("resume", cli.source(mixed.report_ids, "all.csv"), "--audit", "away.jsonl")
+    Path("away.jsonl").rename("moved.jsonl")
+    seen = len(mixed.journal.entries)
+    said = cli(verb, "last")
+    assert said.code == 65
+    assert f"of run {cli.runs[1].name} is gone" in said.err
+    assert len(mixed.journal.entries) == seen
 
 
 def test_the_failures_of_a_killed_run_are_not_called_none(cli: Cli, serve: Serve) -> None:

@@ -6,8 +6,10 @@ import csv
 import io
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -161,11 +163,27 @@ def test_undo_last_twice_does_not_do_again_what_was_undone(cli: Cli, serve: Serv
     cli("undo", "last")
     before = sandbox.report_statuses
     said = cli("undo", "last", "--yes")
-    first, second = (folder.name for folder in cli.runs)
+    first, second = (folder.absolute() for folder in cli.runs)
     assert said.code == 2
-    assert f"the last run is an undo itself, of run {first}. " in said.err
-    assert f"Name the run to undo: bulkpause undo {first}, or {second}.\n" in said.err
+    assert f"the last run is an undo itself, of run {first.name}. " in said.err
+    assert said.err.endswith(f"type one of\n  bulkpause undo {first}\n  bulkpause undo {second}\n")
     assert sandbox.report_statuses == before
+
+
+@pytest.mark.usefixtures("quick_to_settle")
+@pytest.mark.parametrize("looks", [1, 2])
+def test_what_was_contradicted_and_changed_by_a_colleague_is_left_alone(cli: Cli, serve: Serve, looks: int) -> None:
+    sandbox = paused(cli, serve)
+    again, resumed_by_hand = sandbox.report_ids[3:5]
+    for one in (again, resumed_by_hand):
+        sandbox.change(one, Operation.RESUME)
+    assert cli("verify", "last").code == 5
+    sandbox._api.change(again, Operation.PAUSE, now_s=time.monotonic(), at=datetime(2030, 1, 2, tzinfo=UTC))
+    for _ in range(looks - 1):
+        assert cli("verify", "last").code == 5
+    assert cli("undo", "last").code == 0
+    assert left_alone(cli) == {again: "changed_since", resumed_by_hand: "changed_since"}
+    assert not {again, resumed_by_hand} & set(resumed(sandbox))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +335,7 @@ def test_an_undo_that_is_stopped_before_its_look_leaves_nothing_to_continue_blin
     assert (cli.summary()["read"], cli.summary()["source_has_ended"]) == (0, False)
     said = cli("continue", "last")
     assert said.code == 2
-    assert f"type bulkpause undo {cli.runs[0].name} instead." in said.err
+    assert f"Instead, type bulkpause undo {cli.runs[0].absolute()}" in said.err
     assert resumed(sandbox) == []
     assert cli("undo", cli.runs[0].name).code == 0
     assert resumed(sandbox) == list(sandbox.report_ids[3:])
@@ -330,7 +348,7 @@ def test_an_undo_that_was_killed_before_it_knew_what_to_undo_begins_anew(cli: Cl
     (cli.runs[-1] / "manifest.csv").unlink()
     said = cli("continue", "last")
     assert said.code == 2
-    assert f"type bulkpause undo {cli.runs[0].name} instead." in said.err
+    assert f"Instead, type bulkpause undo {cli.runs[0].absolute()}" in said.err
     assert f"bulkpause undo {cli.runs[0].absolute()} --concurrency 1" in cli("show", "last").out
     assert len(resumed(sandbox)) == 6
 

@@ -294,8 +294,9 @@ def test_a_run_that_cannot_verify_itself_says_so_loudly_and_does_not_exit_with_s
 def test_a_signal_ends_a_verification_and_what_was_sent_stays_as_it_is(cli: Cli, serve: Serve) -> None:
     sandbox = serve("hang@list,n=2")
     with interrupted_at_list(sandbox, number=2):
-        said = cli("pause", cli.source(sandbox.report_ids), "--verify")
+        said = cli("pause", cli.source(sandbox.report_ids), "--verify", "--concurrency", "2", "--rate", "1000/s")
     assert said.code == 130
+    assert f"not verified. For that, type bulkpause verify {cli.runs[0].absolute()} --rate 1000/s\n" in said.err
     assert cli.summary()["by_status"] == {"succeeded": 8}
     assert cli.summary()["verified"] is None
     assert is_proven(cli)
