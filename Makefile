@@ -21,7 +21,7 @@ demo: $(READY) ## pause the sample reports against the embedded sandbox
 
 test: $(READY) ## every test, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/coverage run -m pytest --numprocesses 4
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
