@@ -143,7 +143,8 @@ class NoLedger:
         return Closing(self.write("", {}), "")
 
     async def durable(self) -> None:
-        """At once."""
+        """After one pass of the event loop: an engine that never gives way here is slower than one with a ledger."""
+        await asyncio.sleep(0)
 
 
 def contestant(name: str) -> Contestant:

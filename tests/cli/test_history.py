@@ -132,6 +132,19 @@ def test_show_of_a_killed_run_says_what_is_in_doubt(cli: Cli, serve: Serve) -> N
     assert "Next      bulkpause continue " in said.out
 
 
+def test_a_report_in_doubt_twice_is_counted_once_and_not_as_never_sent(cli: Cli, serve: Serve) -> None:
+    sandbox = serve()
+    kill_at(cli, sandbox, "attempt_started", 4)
+    cli("continue", "last", "--no-snapshot", "--concurrency", "1")
+    cut_behind(cli, "attempt_started", 5)  # the fourth report again, and in flight again
+    assert "\n4 reports without an outcome: 4 never sent\n" in cli("show", "last").out
+    said = cli("show", "last", "--failures")
+    assert [line[:36] for line in said.out.splitlines()] == [sandbox.report_ids[3]]
+    assert said.err.startswith("4 reports without an outcome, never sent: ")
+    plan = cli("continue", "last", "--dry-run", "--json").document
+    assert (plan["left"], plan["in_doubt"]) == (5, 1)
+
+
 @pytest.mark.parametrize("verb", ["show", "continue", "undo", "verify"])
 def test_last_is_no_older_run_if_the_ledger_of_the_newest_is_away(cli: Cli, mixed: Sandbox, verb: str) -> None:
     cli("resume", cli.source(mixed.report_ids, "all.csv"), "--audit", "away.jsonl")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from bulkpause.cli import operate, root
+from bulkpause.cli import operate, past, root, verifying
 from bulkpause.cli.options import flags_to_repeat, load_settings
 from bulkpause.cli.overview import VERBS
 from bulkpause.settings import Settings, setting_values
 from tests.cli.calling import Cli
+from tests.cli.made import a_report, a_run
 
 
 def parsed(*arguments: str) -> dict[str, Any]:
@@ -120,6 +122,33 @@ def test_a_wrong_setting_elsewhere_is_a_configuration_error_with_its_origin(cli:
 def test_the_command_to_type_next_goes_to_the_same_place_at_the_same_pace(arguments: list[str]) -> None:
     given = parsed(*arguments)
     assert parsed(*flags_to_repeat(given)) == given
+
+
+EVERY_FLAG = [
+    *("--sandbox", "--force", "--base-url", "https://host/v1", "--ca-file", "/ca.pem", "--config", "/c.toml"),
+    *("--profile", "night", "--rate", "90/min", "--concurrency", "3", "--max-tries", "2", "--timeout", "2.5"),
+    *("--deadline", "600"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"), [("continue", past.continue_), ("undo", past.undo), ("verify", verifying.verify)]
+)
+def test_a_printed_command_has_every_flag_of_the_run_that_its_verb_knows_and_no_other(
+    name: str, verb: click.Command
+) -> None:
+    given = {**parsed(*EVERY_FLAG), "by_status": True}
+    report = a_report(run=a_run(flags=flags_to_repeat(given)))
+    _, said, *arguments = shlex.split(report.command(name, Path("/runs/1")))
+    options = verb.make_context(name, list(arguments)).params
+    assert (said, options["run"]) == (name, "/runs/1")
+    never = {"undo": {"by_status", "force"}}.get(name, set())
+    repeated = [
+        option for option in given if option in options and option not in never and parsed()[option] != given[option]
+    ]
+    assert len(repeated) >= 6
+    assert {option: options[option] for option in repeated} == {option: given[option] for option in repeated}
+    assert not options.get("by_status")
 
 
 def test_the_command_to_type_next_does_not_repeat_what_belongs_to_one_source_or_run() -> None:

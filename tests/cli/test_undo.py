@@ -328,14 +328,14 @@ def test_an_undo_that_is_stopped_before_its_look_leaves_nothing_to_continue_blin
     sandbox.change(sandbox.report_ids[2], Operation.RESUME)
     sandbox.change(sandbox.report_ids[2], Operation.PAUSE)
     with interrupted_at_list(sandbox, number=2):
-        said = cli("undo", "last")
+        said = cli("undo", "last", "--by-status")
     assert said.code == 130
     assert said.err.endswith(f"stopped before it had found out what there is to undo: undo {cli.runs[0].name} again.\n")
-    assert f"\nNext      bulkpause undo {cli.runs[0].absolute()}\n" in said.out
+    assert f"\nNext      bulkpause undo {cli.runs[0].absolute()} --by-status\n" in said.out
     assert (cli.summary()["read"], cli.summary()["source_has_ended"]) == (0, False)
     said = cli("continue", "last")
     assert said.code == 2
-    assert f"Instead, type bulkpause undo {cli.runs[0].absolute()}" in said.err
+    assert f"Instead, type bulkpause undo {cli.runs[0].absolute()} --by-status\n" in said.err
     assert resumed(sandbox) == []
     assert cli("undo", cli.runs[0].name).code == 0
     assert resumed(sandbox) == list(sandbox.report_ids[3:])
