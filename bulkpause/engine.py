@@ -30,6 +30,7 @@ from bulkpause.models import (
     Verdict,
     Wire,
 )
+from bulkpause.passage import Passage
 from bulkpause.ports import Before, Feed, Gate, Record, ReportApi, nothing_known
 from bulkpause.retry import Retry, RetryPolicy, Stop, decide, ended
 from bulkpause.seat import Seat
@@ -65,7 +66,7 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._api = api
-        self._gates = gates
+        self._passage = Passage(gates)
         self._record = record
         self._clock = clock
         self._rng = rng
@@ -209,7 +210,7 @@ class Engine:
                 await self._record.intent(
                     job.entry, number, request_id=request_id, correlation_id=correlation_id, before=job.before
                 )
-                await self._pass_gates()
+                await self._passage.admit()
             if self._stopped.is_set() or self._end_if_late(job):
                 return
             self._record.check()
@@ -217,9 +218,8 @@ class Engine:
             decision = decide(self._settings.retry, job.attempts, elapsed_s=job.elapsed_ms / 1000, rng=self._rng)
             if isinstance(decision, Stop):
                 job.status = decision.status
-            for gate in self._gates:
-                if halt := gate.observe(job.entry.report_id, attempt):
-                    self.halt(halt)
+            for halt in self._passage.observe(job.entry.report_id, attempt):
+                self.halt(halt)
             match decision:
                 case Stop():
                     return
@@ -233,17 +233,6 @@ class Engine:
                 # One MS-RequestId names one change: kept after silence, renewed after any answer (docs/api.md, 6).
                 request_id = guid(self._rng)
 
-    async def _pass_gates(self) -> None:
-        """Return when every gate is open at once; the rate comes last, so nothing delays what it let out."""
-        while True:
-            for gate in self._gates:
-                await gate.admit()
-            for gate in self._gates:
-                if not gate.is_open():
-                    break
-            else:
-                return
-
     def _end_if_late(self, job: Job) -> bool:
         """Whether the wait for the gates has outlasted the id's deadline, which ends it."""
         if job.attempts and self._clock.monotonic_s() - job.started_s > self._settings.retry.deadline_s:
@@ -255,6 +244,7 @@ class Engine:
         if not job.attempts:
             job.started_s = started_s
         wire = job.flying = Wire()
+        self._passage.depart()
         reply: Reply | None = None
         try:
             reply = await self._api.send(

@@ -91,6 +91,9 @@ class HaltReason(StrEnum):
     NOT_AUTHORISED = "not_authorised"
     UNREACHABLE = "unreachable"
     SOURCE_FAILED = "source_failed"
+    GUARD = "guard"
+    """A condition under which the operator wants no more of it."""
+    TIME_LIMIT = "time_limit"
 
 
 class Entry(NamedTuple):

@@ -60,8 +60,11 @@ class Gate(Protocol):
     def is_open(self) -> bool:
         """Whether it still may, after the wait at the other gates."""
 
+    def depart(self) -> None:
+        """An attempt leaves now: every gate was open, and nothing has been awaited since."""
+
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
-        """Learn from an attempt; a Halt ends the run."""
+        """Learn from an attempt that departed; a Halt ends the run. One that was abandoned is not heard of again."""
 
 
 class Record(Protocol):

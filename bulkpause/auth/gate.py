@@ -51,6 +51,9 @@ class TokenGate:
         """Whether a token is still at hand and not due for renewal."""
         return self.tokens.ready()
 
+    def depart(self) -> None:
+        """The token is taken when the request is made."""
+
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
         """Halt when several reports in a row refuse a fresh token as well."""
         self._refusals.add(report_id, attempt.reply.verdict)

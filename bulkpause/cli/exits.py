@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OK: Final = 0
 NOT_ALL: Final = 1
 USAGE: Final = 2
+HALTED: Final = 3
+OUT_OF_TIME: Final = 4
 MISMATCH: Final = 5
 UNKNOWN: Final = 6
 BAD_SOURCE: Final = 65
@@ -42,6 +44,8 @@ TABLE: Final = """\
   0   every report succeeded or was unchanged, or there was nothing to do
   1   finished, some reports did not succeed
   2   the command line is wrong
+  3   halted by a guard
+  4   the time limit was reached, reports are left
   5   verification mismatch: a report, or the audit log, is not as it should be
   6   some outcomes are unknown: the report may have changed
   65  the source of ids, or the audit log to read, is unusable
@@ -87,6 +91,10 @@ def _of_stop(report: RunReport) -> int | None:
                 return UNREACHABLE
             case HaltReason.SOURCE_FAILED:
                 return BAD_SOURCE
+            case HaltReason.GUARD:
+                return HALTED
+            case HaltReason.TIME_LIMIT:
+                return OUT_OF_TIME
     return None if report.stop_signal is None else SIGNALLED + report.stop_signal
 
 

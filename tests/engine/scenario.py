@@ -252,6 +252,9 @@ class Turnstile:
         """A slot stays good."""
         return True
 
+    def depart(self) -> None:
+        """Let it go."""
+
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
         """Look on, or do the harm that was ordered."""
         self.seen += 1

@@ -29,6 +29,9 @@ class Barrier:
         """Whether it is over, or has not begun."""
         return self._passes > 0 or asyncio.get_running_loop().time() >= self._until_s
 
+    def depart(self) -> None:
+        """Let it go."""
+
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
         """Count down."""
         self._passes -= 1

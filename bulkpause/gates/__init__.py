@@ -1,0 +1,7 @@
+"""What an attempt must pass before it leaves. Each gate is one reason to wait, in a file of its own."""
+
+from bulkpause.gates.hold import HoldGate
+from bulkpause.gates.rate import PACE, RateGate
+from bulkpause.gates.reach import ReachGate
+
+__all__ = ["PACE", "HoldGate", "RateGate", "ReachGate"]
