@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from bulkpause.audit import AuditLog
+from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
-from bulkpause.gates import ReachGate
+from bulkpause.gates import BreakerGate, ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
@@ -136,10 +137,13 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     retry = parts.settings.retry
     async with connected(parts.settings, clock=clock, rng=rng, notify=record.notice) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
+        breaker = BreakerGate(
+            BreakerPolicy(give_up_after_s=parts.settings.halt.give_up_after_s), clock=clock, notify=record.notice
+        )
         engine = Engine(
             engine_settings(parts.run, parts.settings, force=force),
             api=session.api,
-            gates=(session.hold, reach, session.token_gate, session.rate),
+            gates=(session.hold, reach, breaker, session.token_gate, *session.pacing),
             record=record,
             clock=clock,
             rng=rng,

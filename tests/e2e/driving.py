@@ -131,7 +131,8 @@ class Operator:
         """The command with the flags before its own, which win; or a bash script with that as "$@"."""
         verb, *rest = arguments
         flags = {
-            **dict.fromkeys(("pause", "resume", "continue", "undo", "verify"), self.flags),
+            **dict.fromkeys(("pause", "resume", "continue", "undo"), lambda: [*self.flags(), "--rate-start", "1000/s"]),
+            "verify": self.flags,
             "list": self.target,
         }.get(verb, list)()
         command = [COMMAND, verb, *flags, *rest]
