@@ -23,30 +23,31 @@ class FullestWindows:
 
     def __init__(self) -> None:
         self.requests = 0
-        self._fullest = dict.fromkeys(SPANS_S, 0)
-        self._ages: dict[str, deque[float]] = {name: deque() for name in SPANS_S}
-        """The times that are in this window, and in no shorter one."""
+        self._fullest = [0] * len(SPANS_S)
+        self._ages: list[deque[float]] = [deque() for _ in SPANS_S]
+        """The times that are in each window, and in no shorter one."""
+        older = [*self._ages[1:], deque[float](maxlen=0)]  # which forgets
+        self._steps = list(zip(range(len(SPANS_S)), SPANS_S.values(), self._ages, older, strict=True))
 
     def add(self, at_s: float) -> None:
         """A request leaves at `at_s` seconds of a clock that never goes back."""
         self.requests += 1
-        held, grown = 0, [at_s]
-        for name, span_s in SPANS_S.items():
-            times = self._ages[name]
-            times.extend(grown)
-            grown = []
+        self._ages[0].append(at_s)
+        held = 0
+        for place, span_s, times, older in self._steps:
             while times and at_s - times[0] >= span_s:
-                grown.append(times.popleft())
+                older.append(times.popleft())
             held += len(times)
-            self._fullest[name] = max(self._fullest[name], held)
+            self._fullest[place] = max(self._fullest[place], held)
 
     def to_dict(self) -> dict[str, int]:
         """How many requests there were, and the most in a window of each length."""
-        return {"requests": self.requests, **self._fullest}
+        return {"requests": self.requests, **dict(zip(SPANS_S, self._fullest, strict=True))}
 
     def certificate(self, *, rate_per_s: float) -> dict[str, Any]:
         """The fields of `rate_certified`: the figures, the agreed rate, and whether a window was above it."""
-        exceeded = any(self._fullest[name] > most(span_s, rate_per_s=rate_per_s) for name, span_s in SPANS_S.items())
+        limits = (most(span_s, rate_per_s=rate_per_s) for span_s in SPANS_S.values())
+        exceeded = any(count > limit for count, limit in zip(self._fullest, limits, strict=True))
         return {**self.to_dict(), "rate_limit_per_s": rate_per_s, "exceeded": exceeded}
 
 
