@@ -126,6 +126,8 @@ async def execute(
                 report.finished_at = clock.now()
                 report.wall_s = work.earlier_wall_s + clock.monotonic_s() - started_s
                 note_unread(report)
+                with suppress(AuditError):  # met again when the ledger is closed
+                    record.certify(rate_per_s=settings.run.rate.per_s)
                 await close_ledger(audit, report, settings)
                 write_summary(report)
     return report
@@ -135,7 +137,9 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     """The session, the engine and what watches over it, alive together."""
     record, report, clock = parts.record, parts.report, parts.clock
     retry = parts.settings.retry
-    async with connected(parts.settings, clock=clock, rng=rng, notify=record.notice) as session:
+    async with connected(
+        parts.settings, clock=clock, rng=rng, notify=record.notice, departed=record.departed
+    ) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         breaker = BreakerGate(
             BreakerPolicy(give_up_after_s=parts.settings.halt.give_up_after_s), clock=clock, notify=record.notice

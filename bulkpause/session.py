@@ -82,10 +82,16 @@ class Session:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, *, clock: Clock, rng: random.Random, notify: Callable[[Notice], None]
+    settings: Settings,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    notify: Callable[[Notice], None],
+    departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[Session]:
-    """A session as `settings` ask for; nothing is sent yet. `notify` hears what its parts decide.
+    """A session as `settings` ask for; nothing is sent yet.
 
+    `notify` hears what its parts decide, `departed` when each request leaves.
     Raises ConfigError if credentials are missing or a file they name is unusable.
     """
     tokens = Tokens(acquire_for(settings, clock=clock), clock, notify=notify, token_timeout_s=settings.auth.timeout_s)
@@ -101,7 +107,7 @@ async def connected(
         yields=lambda: pace is not None and pace.yields,
     )
     rate = RateGate(per_s=run.rate.per_s)
-    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock) as api:
+    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed) as api:
         yield Session(settings, api, TokenGate(tokens), hold, pace, rate, clock, rng)
 
 
