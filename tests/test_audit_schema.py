@@ -40,7 +40,9 @@ def test_every_line_of_a_run_fits_the_published_schema(lines: list[dict[str, Any
 
 def test_the_run_wrote_every_event_that_needs_no_accident(lines: list[dict[str, Any]]) -> None:
     events = Counter(line["event"] for line in lines)
-    assert {"run_started", "source_read", "attempt_started", "retry_scheduled", "hold", "outcome"} <= set(events)
+    assert {"run_started", "source_read", "attempt_started", "retry_scheduled", "rate_changed", "outcome"} <= set(
+        events
+    )
     assert events["rate_certified"] == 1
     assert lines[0]["event"] == "run_started"
     assert lines[-1]["event"] == "run_finished"

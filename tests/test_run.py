@@ -371,7 +371,7 @@ def test_no_secret_is_printed_or_kept(
 
 def test_the_log_and_progress_are_quiet_on_demand(cli: Cli, serve: Serve) -> None:
     sandbox = serve("429:0.01*1")
-    assert "run.hold" in cli("pause", cli.source(sandbox.report_ids)).err
+    assert "run.hold" in cli("pause", cli.source(sandbox.report_ids), "--no-adapt").err
     sandbox = serve("429:0.01*1")
     assert cli("pause", cli.source(sandbox.report_ids), "-q").err == ""
 

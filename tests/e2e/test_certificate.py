@@ -43,7 +43,7 @@ def test_two_bursts_have_the_same_figures_at_both_ends_silent_resends_and_the_li
 ) -> None:
     # A burst is a quarter of a second long, and the next two seconds later: half a second changes no figure.
     operator = an_operator("close@n=3..6", "429:2*1@n=12", reports=24)
-    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--rate", "100/s")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--rate", "100/s", "--no-adapt")
     assert ran.code == 0
     assert ran.summary["sent"] > ran.summary["attempts"]
     windows, seen = certified(ran), seen_by_the_service(operator, slack_s=0.5)
