@@ -1,0 +1,47 @@
+"""A time limit for what is awaited, that blames nobody for the time in which this process stood still."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+LATE_S: Final = 0.05
+"""A timer that is called later than this tells that the process stood still: stopped, suspended or starved."""
+
+GRACE_S: Final = 1.0
+"""How much longer it waits then: what has arrived meanwhile lies in the socket's buffer, and is read in an instant."""
+
+
+class Patience:
+    """Ends what is awaited within it by TimeoutError, `limit_s` seconds after it was made.
+
+    If its own timer comes late it gives `GRACE_S` seconds more. May be entered again, one time after the other: it is
+    the same limit. To be made and entered in the task that waits.
+    """
+
+    __slots__ = ("_loop", "_timeout", "_timer", "_when_s")
+
+    def __init__(self, limit_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._when_s = self._loop.time() + limit_s
+
+    async def __aenter__(self) -> Self:
+        self._timeout = asyncio.timeout(None)
+        await self._timeout.__aenter__()
+        self._timer = self._loop.call_at(self._when_s, self._expire)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        await self._timeout.__aexit__(kind, error, trace)
+
+    def _expire(self) -> None:
+        now_s = self._loop.time()
+        if now_s - self._when_s > LATE_S:
+            self._when_s = now_s + GRACE_S
+            self._timer = self._loop.call_at(self._when_s, self._expire)
+        else:
+            self._timeout.reschedule(now_s)
