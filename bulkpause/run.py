@@ -14,6 +14,7 @@ from bulkpause.audit import AuditLog
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
+from bulkpause.curfew import Curfew
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
 from bulkpause.gates import ReachGate
@@ -31,6 +32,7 @@ from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
+from bulkpause.timing import Outlook, curfew_for, with_rest
 from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
@@ -136,6 +138,7 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     retry = parts.settings.retry
     async with connected(parts.settings, clock=clock, rng=rng, notify=record.notice) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
+        curfew = curfew_for(parts.settings, clock=clock)
         engine = Engine(
             engine_settings(parts.run, parts.settings, force=force),
             api=session.api,
@@ -143,8 +146,9 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             record=record,
             clock=clock,
             rng=rng,
+            curfew=curfew,
         )
-        display = _Display(parts, engine, session)
+        display = _Display(parts, engine, session, curfew)
 
         def note_stop(number: int) -> None:
             with suppress(AuditError):  # the engine meets the same error, and the run ends by that
@@ -154,6 +158,8 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             async with asyncio.TaskGroup() as group:
                 companions = (
                     group.create_task(display.progress.show()),
+                    group.create_task(display.outlook.keep_looking(display.moment)),
+                    group.create_task(curfew.watch(engine, held_s=session.hold.held_s)),
                     group.create_task(_ready_log(parts.console.log, clock)),
                 )
                 snapshot = await _snapshot(parts, engine, session)
@@ -161,10 +167,11 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 display.ended_before, display.failed_before = record.ended, record.failed
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
+                report.forecast = display.outlook.looking_back(left=report.left)
                 if parts.settings.run.verify:
-                    if not engine.stopping:
+                    if not engine.stopping and engine.halted is None:
                         await unless_stopped(engine.stop_requested, _verify(parts, session))
-                    if engine.stopping:
+                    if engine.stopping or engine.halted is not None:
                         report.warnings.append(
                             f"not verified. For that, type {report.command('verify', parts.run.directory)}"
                         )
@@ -174,6 +181,8 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
         halt = engine.halted
         if halt is None and report.stop_signal is None and (halt := session.token_gate.final()) is not None:
             record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+        if halt is not None and halt.reason is HaltReason.TIME_LIMIT:
+            halt = with_rest(halt, display.outlook.of(report.left))
         report.halt = halt and replace(halt, message=parts.console.log.redactor.text(halt.message))
         report.crash = None
 
@@ -181,27 +190,37 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
 class _Display:
     """What the progress line counts: the rows of this part of the run."""
 
-    def __init__(self, parts: _Parts, engine: Engine, session: Session) -> None:
+    def __init__(self, parts: _Parts, engine: Engine, session: Session, curfew: Curfew) -> None:
         self._parts = parts
         self._engine = engine
         self._session = session
+        self._curfew = curfew
+        self.outlook = Outlook(curfew, most_per_s=parts.settings.run.rate.per_s, clock=parts.clock)
         self.rows: Rows | None = parts.work.manifest
         self.ended_before = 0
         self.failed_before = 0
         self.progress = Progress(
-            parts.console.progress, title=parts.run.operation.value, snapshot=self._moment, clock=parts.clock
+            parts.console.progress, title=parts.run.operation.value, snapshot=self.moment, clock=parts.clock
         )
 
-    def _moment(self) -> Moment:
-        rows, record = self.rows, self._parts.record
+    def moment(self) -> Moment:
+        """The run as it stands now."""
+        rows, record, engine = self.rows, self._parts.record, self._engine
+        done = record.ended - self.ended_before
+        total = rows.counts.accepted if rows is not None and rows.is_filled else None
+        held_s = self._session.hold.held_s()
         return Moment(
-            done=record.ended - self.ended_before,
-            total=rows.counts.accepted if rows is not None and rows.is_filled else None,
+            done=done,
+            total=total,
             failed=record.failed - self.failed_before,
             throttled=self._parts.report.summary.throttled,
-            in_flight=self._engine.in_flight,
-            held_s=self._session.hold.held_s(),
-            stopping=self._engine.stopping,
+            in_flight=engine.in_flight,
+            held_s=held_s,
+            stopping=engine.stopping,
+            forecast=self.outlook.look(
+                done=done, total=total, answered=record.answered, in_flight=engine.in_flight, held_s=held_s
+            ),
+            until=self._curfew.ends_at(),
         )
 
 

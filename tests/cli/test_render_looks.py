@@ -18,6 +18,7 @@ from bulkpause.settings import Auth, Settings
 from bulkpause.tenant.verify import Finding, Verification
 from bulkpause.work.undo import LeftAlone, Why
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id
+from tests.virtual_time import StandingClock
 
 Capture = pytest.CaptureFixture[str]
 
@@ -233,6 +234,7 @@ def test_the_plan_of_an_undo_as_json_says_the_same(capsys: Capture) -> None:
 @pytest.mark.parametrize(("tenant", "words"), [(None, ""), ("contoso.example", " of tenant contoso.example")])
 def test_the_question_before_an_undo_names_both_operations(tenant: str | None, words: str) -> None:
     settings = Settings(auth=Auth(tenant_id=tenant))
-    assert plans.undo_question(PAST, 1200, settings) == (
-        f"Resume at most 1,200 reports{words} that run {DIRECTORY.name} paused, at {Settings().api.base_url}, 5/s?"
+    assert plans.undo_question(PAST, 1200, settings, clock=StandingClock()) == (
+        f"Resume at most 1,200 reports{words} that run {DIRECTORY.name} paused, at {Settings().api.base_url}, "
+        "5/s, at best 4 min 0 s?"
     )
