@@ -16,11 +16,11 @@ GRACE_S: Final = 1.0
 class Patience:
     """Ends what is awaited within it by TimeoutError, `limit_s` seconds after it was made.
 
-    If its own timer comes late it gives `GRACE_S` seconds more. May be entered again, one time after the other: it is
-    the same limit. To be made and entered in the task that waits.
+    A timer just before that looks whether it comes late itself, and gives `GRACE_S` seconds more if it does. May be
+    entered again, one time after the other: it is the same limit. To be made and entered in the task that waits.
     """
 
-    __slots__ = ("_loop", "_timeout", "_timer", "_when_s")
+    __slots__ = ("_due_s", "_loop", "_timeout", "_timer", "_when_s")
 
     def __init__(self, limit_s: float) -> None:
         self._loop = asyncio.get_running_loop()
@@ -29,7 +29,7 @@ class Patience:
     async def __aenter__(self) -> Self:
         self._timeout = asyncio.timeout(None)
         await self._timeout.__aenter__()
-        self._timer = self._loop.call_at(self._when_s, self._expire)
+        self._wait()
         return self
 
     async def __aexit__(
@@ -38,10 +38,25 @@ class Patience:
         self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
-    def _expire(self) -> None:
+    def _wait(self) -> None:
+        self._due_s = max(self._loop.time(), self._when_s - LATE_S)
+        self._timer = self._loop.call_at(self._due_s, self._look)
+
+    def _look(self) -> None:
+        """In time, or nearly: whatever has come by now is read before the end."""
+        if self._stood_still():
+            return
+        self._due_s = max(self._when_s, self._loop.time() + LATE_S)
+        self._timer = self._loop.call_at(self._due_s, self._end)
+
+    def _end(self) -> None:
+        if not self._stood_still():
+            self._timeout.reschedule(self._loop.time())
+
+    def _stood_still(self) -> bool:
         now_s = self._loop.time()
-        if now_s - self._when_s > LATE_S:
-            self._when_s = now_s + GRACE_S
-            self._timer = self._loop.call_at(self._when_s, self._expire)
-        else:
-            self._timeout.reschedule(now_s)
+        if now_s - self._due_s <= LATE_S:
+            return False
+        self._when_s = now_s + GRACE_S
+        self._wait()
+        return True
