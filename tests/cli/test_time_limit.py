@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 import pytest
 
+from bulkpause.clock import SystemClock
 from tests.cli.calling import Cli, Serve, operations
 
 
@@ -54,3 +58,23 @@ def test_the_rehearsal_of_a_continuation_says_whether_it_fits(cli: Cli, serve: S
     document = cli("continue", "last", "--failed", "--dry-run", "--json", *limits).document
     assert (document["left"], document["time_limit"]["fit"]) == (6, "fits")
     assert document["time_limit"]["time_left_s"] == pytest.approx(540.0, abs=5)
+
+
+@pytest.mark.parametrize("jump", [timedelta(minutes=30), timedelta(hours=-1)])
+def test_a_wall_clock_that_is_set_in_the_midst_of_it_changes_the_times_in_the_ledger_and_nothing_else(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    sandbox = serve("500*1@n=3", reports=20)
+    now = SystemClock.now
+    monkeypatch.setattr(
+        SystemClock, "now", lambda clock: now(clock) + (jump if len(sandbox.journal.puts) >= 5 else timedelta(0))
+    )
+    said = cli("pause", cli.source(sandbox.report_ids), "--rate", "50/s", "--time-limit", "5m")
+    assert (said.code, said.err) == (0, "")
+    summary = cli.summary()
+    assert (summary["by_status"], summary["retries"]) == ({"succeeded": 20}, 1)
+    assert 0.3 < summary["wall_s"] < 5
+    times = [datetime.fromisoformat(line["at"]) for line in cli.ledger()]
+    assert any(abs(after - before) > timedelta(minutes=20) for before, after in pairwise(times))
+    assert cli("audit", "verify", "last").code == 0
+    assert cli("show", "last").err == ""
