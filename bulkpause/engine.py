@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from bulkpause.budget import RetryBudget
 from bulkpause.clock import Clock
 from bulkpause.ending import Ending
 from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
@@ -23,6 +24,7 @@ from bulkpause.models import (
     Entry,
     Halt,
     HaltReason,
+    Notice,
     Operation,
     Outcome,
     Reject,
@@ -63,9 +65,11 @@ class Engine:
         record: Record,
         clock: Clock,
         rng: random.Random,
+        budget: RetryBudget | None = None,
         curfew: Curfew = never_too_late,
     ) -> None:
         self._settings = settings
+        self._budget = budget or RetryBudget()
         self._api = api
         self._passage = Passage(gates)
         self._record = record
@@ -247,13 +251,14 @@ class Engine:
             decision = decide(self._settings.retry, job.attempts, elapsed_s=job.elapsed_ms / 1000, rng=self._rng)
             if isinstance(decision, Stop):
                 job.status = decision.status
+            self._budget.note(number, job.status)
             for halt in self._passage.observe(job.entry.report_id, attempt):
                 self.halt(halt)
             match decision:
                 case Stop():
                     return
                 case Retry(delay_s):
-                    if self._stopped.is_set() or self._is_too_late(job, in_s=delay_s):
+                    if self._stopped.is_set() or self._is_too_late(job, in_s=delay_s) or not self._may_retry(attempt):
                         return
                     self._record.retried(job.entry, attempt, delay_s=delay_s)
                     job.retried += 1
@@ -270,6 +275,15 @@ class Engine:
         elif halt is not None:
             self._ending.declare(halt)  # its own backoff is too long; others may go on
         return halt is not None
+
+    def _may_retry(self, attempt: Attempt) -> bool:
+        """Whether the run can pay for another attempt; if not, the id ends interrupted, and a continuation owes it."""
+        was_spent = self._budget.is_spent
+        if self._budget.draw(attempt.reply.verdict):
+            return True
+        if not was_spent:
+            self._record.notice(Notice("budget_spent", {"retries": self._budget.retries}))
+        return False
 
     def _end_if_late(self, job: Job) -> bool:
         """Whether the wait for the gates has outlasted the id's deadline, which ends it."""

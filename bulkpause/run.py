@@ -11,19 +11,19 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from bulkpause.audit import AuditLog
+from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
-from bulkpause.curfew import Curfew
+from bulkpause.display import Display
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
-from bulkpause.gates import ReachGate
+from bulkpause.gates import BreakerGate, ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
 from bulkpause.ports import nothing_known
-from bulkpause.progress import Progress, Style
-from bulkpause.progress import Snapshot as Moment
+from bulkpause.progress import Style
 from bulkpause.record import RunRecord
 from bulkpause.runs.identity import Run
 from bulkpause.runs.report import RunReport, write_summary
@@ -32,7 +32,7 @@ from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
-from bulkpause.timing import Outlook, curfew_for, with_rest
+from bulkpause.timing import curfew_for, with_rest
 from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
@@ -127,6 +127,8 @@ async def execute(
                 report.finished_at = clock.now()
                 report.wall_s = work.earlier_wall_s + clock.monotonic_s() - started_s
                 note_unread(report)
+                with suppress(AuditError):  # met again when the ledger is closed
+                    record.certify(rate_per_s=settings.run.rate.per_s)
                 await close_ledger(audit, report, settings)
                 write_summary(report)
     return report
@@ -136,19 +138,33 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     """The session, the engine and what watches over it, alive together."""
     record, report, clock = parts.record, parts.report, parts.clock
     retry = parts.settings.retry
-    async with connected(parts.settings, clock=clock, rng=rng, notify=record.notice) as session:
+    async with connected(
+        parts.settings, clock=clock, rng=rng, notify=record.notice, departed=record.departed
+    ) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         curfew = curfew_for(parts.settings, clock=clock)
+        breaker = BreakerGate(
+            BreakerPolicy(give_up_after_s=parts.settings.halt.give_up_after_s), clock=clock, notify=record.notice
+        )
         engine = Engine(
             engine_settings(parts.run, parts.settings, force=force),
             api=session.api,
-            gates=(session.hold, reach, session.token_gate, session.rate),
+            gates=(session.hold, reach, breaker, session.token_gate, *session.pacing),
             record=record,
             clock=clock,
             rng=rng,
             curfew=curfew,
         )
-        display = _Display(parts, engine, session, curfew)
+        display = Display(
+            parts.settings,
+            parts.work.manifest,
+            title=parts.run.operation.value,
+            style=parts.console.progress,
+            record=record,
+            engine=engine,
+            session=session,
+            curfew=curfew,
+        )
 
         def note_stop(number: int) -> None:
             with suppress(AuditError):  # the engine meets the same error, and the run ends by that
@@ -159,12 +175,14 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 companions = (
                     group.create_task(display.progress.show()),
                     group.create_task(display.outlook.keep_looking(display.moment)),
-                    group.create_task(curfew.watch(engine, held_s=session.hold.held_s)),
+                    group.create_task(
+                        curfew.watch(engine, held_s=lambda: max(session.hold.held_s(), breaker.wait_s()))
+                    ),
                     group.create_task(_ready_log(parts.console.log, clock)),
                 )
                 snapshot = await _snapshot(parts, engine, session)
-                display.rows = rows = await _rows(parts, engine, snapshot)
-                display.ended_before, display.failed_before = record.ended, record.failed
+                rows = await _rows(parts, engine, snapshot)
+                display.begin(rows)
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
                 report.forecast = display.outlook.looking_back(left=report.left)
@@ -185,43 +203,6 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             halt = with_rest(halt, display.outlook.of(report.left))
         report.halt = halt and replace(halt, message=parts.console.log.redactor.text(halt.message))
         report.crash = None
-
-
-class _Display:
-    """What the progress line counts: the rows of this part of the run."""
-
-    def __init__(self, parts: _Parts, engine: Engine, session: Session, curfew: Curfew) -> None:
-        self._parts = parts
-        self._engine = engine
-        self._session = session
-        self._curfew = curfew
-        self.outlook = Outlook(curfew, most_per_s=parts.settings.run.rate.per_s, clock=parts.clock)
-        self.rows: Rows | None = parts.work.manifest
-        self.ended_before = 0
-        self.failed_before = 0
-        self.progress = Progress(
-            parts.console.progress, title=parts.run.operation.value, snapshot=self.moment, clock=parts.clock
-        )
-
-    def moment(self) -> Moment:
-        """The run as it stands now."""
-        rows, record, engine = self.rows, self._parts.record, self._engine
-        done = record.ended - self.ended_before
-        total = rows.counts.accepted if rows is not None and rows.is_filled else None
-        held_s = self._session.hold.held_s()
-        return Moment(
-            done=done,
-            total=total,
-            failed=record.failed - self.failed_before,
-            throttled=self._parts.report.summary.throttled,
-            in_flight=engine.in_flight,
-            held_s=held_s,
-            stopping=engine.stopping,
-            forecast=self.outlook.look(
-                done=done, total=total, answered=record.answered, in_flight=engine.in_flight, held_s=held_s
-            ),
-            until=self._curfew.ends_at(),
-        )
 
 
 async def _ready_log(log: LazyLog, clock: Clock) -> None:

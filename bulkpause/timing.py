@@ -74,7 +74,7 @@ def with_rest(halt: Halt, forecast: Forecast) -> Halt:
 class Outlook:
     """Learns the pace of one run from its counts, and foretells the rest."""
 
-    def __init__(self, curfew: Curfew, *, most_per_s: float, clock: Clock) -> None:
+    def __init__(self, curfew: Curfew, *, most_per_s: Callable[[], float], clock: Clock) -> None:
         self._curfew = curfew
         self._most_per_s = most_per_s
         self._clock = clock
@@ -99,7 +99,7 @@ class Outlook:
             attempts_per_s=self._course.attempts_per_s,
             attempts_per_report=self._course.attempts_per_report,
             held_s=held_s,
-            most_per_s=self._most_per_s,
+            most_per_s=self._most_per_s(),
             time_left_s=self._curfew.beginning_s(),
         )
 

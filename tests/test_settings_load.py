@@ -247,7 +247,7 @@ def test_a_variable_that_means_nothing_is_refused(tmp_path: Path, name: str, mea
 def test_a_variable_that_is_not_ours_is_left_alone(tmp_path: Path, name: str) -> None:
     result = loaded(tmp_path, "[run]\nconcurrency = 2\n", environ={name: "tcp://10.0.0.1:443"})
     assert result.settings.api == Settings().api
-    assert result.settings.run.rate == Rate(5)
+    assert result.settings.run.rate == Rate(100)
 
 
 HERE = "file ./bulkpause.toml"
@@ -260,12 +260,15 @@ HERE = "file ./bulkpause.toml"
         (b"\xff\xfer\x00", f"{HERE} is not UTF-8 text; save it as UTF-8"),
         ("rate = 5", f"{HERE}: 'rate' is no section; did you mean run.rate?"),
         ("[rnu]", f"{HERE}: 'rnu' is no section; did you mean run?"),
-        ("[halt]\nx = 1", f"{HERE}: 'halt' is no section; `bulkpause config show` lists them all"),
+        ("[window]\nx = 1", f"{HERE}: 'window' is no section; `bulkpause config show` lists them all"),
         ("run = 5", f"{HERE}: run must be a table, [run]"),
         ("[run]\nraet = 5", f"{HERE}: run.raet is no setting; did you mean run.rate?"),
         ("[api]\nrate = 5", f"{HERE}: api.rate is no setting; did you mean run.rate?"),
         ("profile = 5", f"{HERE}: profile must be tables such as [profile.night.run]"),
-        ("[profile]\nx = 5", f"{HERE} [profile.x] must be a table of sections: api, audit, auth, log, retry, run"),
+        (
+            "[profile]\nx = 5",
+            f"{HERE} [profile.x] must be a table of sections: api, audit, auth, halt, log, retry, run",
+        ),
         ("[profile.x.run]\nraet = 5", f"{HERE} [profile.x]: run.raet is no setting; did you mean run.rate?"),
         ("[run]\nrate = 'x'", f"run.rate = 'x' ({HERE}): must be a rate such as 10/s, 600/min or 36000/h"),
         ("[run]\nrate = 0", f"run.rate = 0 ({HERE}): must be above zero, such as 10/s, 600/min or 36000/h"),
@@ -474,4 +477,4 @@ def test_the_example_shows_every_setting_that_a_file_may_hold(tmp_path: Path) ->
 
 
 def test_the_tree_has_the_sections_of_the_design() -> None:
-    assert [section.name for section in fields(Settings)] == ["api", "auth", "run", "retry", "audit", "log"]
+    assert [section.name for section in fields(Settings)] == ["api", "auth", "run", "retry", "halt", "audit", "log"]

@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from bulkpause.models import Halt, HaltReason
-from bulkpause.settings import Api, Duration, Retry, Run, Settings, Until
+from bulkpause.settings import Api, Duration, Rate, Retry, Run, Settings, Until
 from bulkpause.timing import LOOK_S, Outlook, at_best, curfew_for, said_limits, with_rest
 from tests.virtual_time import EPOCH, StandingClock, VirtualClock, run_virtually
 
@@ -49,7 +49,7 @@ def test_the_limits_are_named_as_they_were_given(settings: Settings, words: str)
 
 
 def test_before_a_run_the_full_rate_is_all_there_is_to_go_by() -> None:
-    settings = under(time_limit=Duration(600))
+    settings = Settings(run=Run(rate=Rate(5.0), time_limit=Duration(600)))
     forecast = at_best(settings, 100, curfew_for(settings, clock=StandingClock()))
     assert (forecast.left_s, forecast.time_left_s) == (20.0, 539.5)
 
@@ -71,7 +71,7 @@ async def paced(outlook: Outlook, clock: VirtualClock, *, total: int | None, unt
 def test_the_forecast_made_at_a_tenth_is_held_against_what_came() -> None:
     async def main() -> None:
         clock = VirtualClock()
-        outlook = Outlook(curfew_for(under(), clock=clock), most_per_s=10.0, clock=clock)
+        outlook = Outlook(curfew_for(under(), clock=clock), most_per_s=lambda: 10.0, clock=clock)
         await paced(outlook, clock, total=500, until=500)
         seen = outlook.looking_back(left=0)
         assert seen is not None
@@ -86,7 +86,7 @@ def test_the_forecast_made_at_a_tenth_is_held_against_what_came() -> None:
 def test_of_a_run_that_was_cut_short_is_said_what_the_rest_would_take() -> None:
     async def main() -> None:
         clock = VirtualClock()
-        outlook = Outlook(curfew_for(under(), clock=clock), most_per_s=10.0, clock=clock)
+        outlook = Outlook(curfew_for(under(), clock=clock), most_per_s=lambda: 10.0, clock=clock)
         await paced(outlook, clock, total=500, until=200)
         seen = outlook.looking_back(left=300)
         assert seen is not None
@@ -105,7 +105,9 @@ def test_of_a_run_that_was_cut_short_is_said_what_the_rest_would_take() -> None:
 def test_a_run_without_a_pace_names_what_is_left_all_the_same() -> None:
     async def main() -> str:
         clock = VirtualClock()
-        return with_rest(HALT, Outlook(curfew_for(under(), clock=clock), most_per_s=1.0, clock=clock).of(1)).message
+        return with_rest(
+            HALT, Outlook(curfew_for(under(), clock=clock), most_per_s=lambda: 1.0, clock=clock).of(1)
+        ).message
 
     assert run_virtually(main()) == "no time is left before noon. 1 report is left; the Next command does the rest."
 
@@ -113,7 +115,7 @@ def test_a_run_without_a_pace_names_what_is_left_all_the_same() -> None:
 def test_a_source_of_unknown_length_has_a_pace_and_no_forecast() -> None:
     async def main() -> None:
         clock = VirtualClock()
-        outlook = Outlook(curfew_for(under(), clock=clock), most_per_s=10.0, clock=clock)
+        outlook = Outlook(curfew_for(under(), clock=clock), most_per_s=lambda: 10.0, clock=clock)
         await paced(outlook, clock, total=None, until=100)
         forecast = outlook.of(0)
         assert forecast.reports_per_s == pytest.approx(10.0, rel=0.05)

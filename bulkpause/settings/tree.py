@@ -113,8 +113,10 @@ class Auth:
 class Run:
     """How fast, how many at once, until when, and where it is recorded."""
 
-    rate: Rate = Rate(5.0)  # noqa: RUF009 - it is frozen
-    concurrency: int = 8
+    rate: Rate = Rate(100.0)  # noqa: RUF009 - it is frozen
+    rate_start: Rate = Rate(20.0)  # noqa: RUF009 - the same
+    adapt: bool = True
+    concurrency: int = 32
     time_limit: Duration | None = None
     until: Until | None = None
     guard: Duration = Duration(0.0)  # noqa: RUF009 - it is frozen
@@ -167,6 +169,16 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Halt:
+    """When a run ends by itself."""
+
+    give_up_after_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        check_number("halt.give_up_after_s", self.give_up_after_s, above=0)
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """Where the ledger goes, if not into the run directory, and who signs it."""
 
@@ -194,6 +206,7 @@ class Settings:
     auth: Auth = Auth()
     run: Run = Run()
     retry: Retry = Retry()
+    halt: Halt = Halt()
     audit: Audit = Audit()
     log: Log = Log()
 

@@ -208,7 +208,7 @@ def test_a_dry_run_says_what_is_left_and_touches_nothing(cli: Cli, serve: Serve)
         "\n"
         "  in doubt   1, looked up before they are sent again\n"
         f"  target     {sandbox.base_url}\n"
-        "  rate       2/s, at most 8 in flight\n"
+        "  rate       2/s, at most 32 in flight\n"
         "  forecast   at best 2.5 s, without retries and holds\n"
     )
     said = cli("continue", "last", "--dry-run", "--rate", "2/s", "--json")

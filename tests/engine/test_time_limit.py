@@ -110,7 +110,8 @@ def test_no_report_is_begun_in_the_time_kept_free_and_the_rest_is_skipped() -> N
 
 
 def test_what_was_begun_is_retried_as_long_as_its_timeout_fits() -> None:
-    ended = run_until_late(FAULT, every_s=0.25, retry=RetryPolicy(max_tries=99, backoff_base_s=0.0))
+    patient = RetryPolicy(max_tries=99, backoff_base_s=0.0)
+    ended = run_until_late(*[QUICK] * 22, *[FAULT] * 99, every_s=0.25, retry=patient)
 
     assert ended.firsts[-1] <= 6.0
     assert 7.5 <= ended.departures[-1][0] <= 8.0
