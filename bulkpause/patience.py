@@ -1,4 +1,4 @@
-"""A time limit for what is awaited, that blames nobody for the time in which this process stood still."""
+"""What blames nobody for the time in which this process stood still: a time limit, and a heart that notices it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,38 @@ LATE_S: Final = 0.05
 
 GRACE_S: Final = 1.0
 """How much longer it waits then: what has arrived meanwhile lies in the socket's buffer, and is read in an instant."""
+
+BEAT_S: Final = 0.2
+"""How often the heart beats; a beat that comes later than the next one was due tells that the process stood still."""
+
+
+class Heartbeat:
+    """While entered, notices when this process stood still, before anything that arrived meanwhile is looked at.
+
+    The loop calls what is due before it goes on with the tasks that what arrived has woken.
+    """
+
+    def __init__(self) -> None:
+        self.woke_s = float("-inf")
+        """When it last went on after standing still, in loop time: what left before took longer than it would have."""
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._arm()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._timer.cancel()
+
+    def _arm(self) -> None:
+        self._due_s = self._loop.time() + BEAT_S
+        self._timer = self._loop.call_at(self._due_s, self._beat)
+
+    def _beat(self) -> None:
+        now_s = self._loop.time()
+        if now_s - self._due_s > BEAT_S:
+            self.woke_s = now_s
+        self._arm()
 
 
 class Patience:

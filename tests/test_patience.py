@@ -1,4 +1,4 @@
-"""A limit that ends what is late, and not what came while this process stood still."""
+"""A limit that ends what is late, and not what came while this process stood still; and who notices that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bulkpause.patience import GRACE_S, LATE_S, Patience
+from bulkpause.patience import BEAT_S, GRACE_S, LATE_S, Heartbeat, Patience
 from tests.virtual_time import VirtualTimeLoop, run_virtually
 
 
@@ -113,3 +113,39 @@ def test_a_timer_that_is_a_little_late_makes_the_end_as_much_later() -> None:
         return asyncio.get_running_loop().time()
 
     assert run_virtually(main()) == pytest.approx(5.0 + LATE_S / 2)
+
+
+@pytest.mark.parametrize(("still_s", "noticed"), [(0.0, False), (BEAT_S / 2, False), (3 * BEAT_S, True), (20.0, True)])
+def test_a_heart_notices_that_the_process_stood_still(still_s: float, *, noticed: bool) -> None:
+    async def main() -> float:
+        with Heartbeat() as heart:
+            await asyncio.sleep(10 * BEAT_S)
+            stand_still(still_s)
+            await asyncio.sleep(10 * BEAT_S)
+            return heart.woke_s
+
+    woke_s = run_virtually(main())
+    assert woke_s == (pytest.approx(10 * BEAT_S + still_s, abs=BEAT_S) if noticed else float("-inf"))
+
+
+def test_a_heart_notices_before_a_task_that_was_woken_goes_on() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        arrives: asyncio.Future[None] = loop.create_future()
+        with Heartbeat() as heart:
+            loop.call_later(1.5 * BEAT_S, arrives.set_result, None)
+            await asyncio.sleep(0)
+            stand_still(20.0)
+            await arrives
+            assert heart.woke_s > 0
+
+    run_virtually(main())
+
+
+def test_a_heart_stops_with_what_it_beats_for() -> None:
+    async def main() -> None:
+        with Heartbeat():
+            await asyncio.sleep(1)
+        await asyncio.sleep(1000)
+
+    run_virtually(main())

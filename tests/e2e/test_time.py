@@ -92,3 +92,4 @@ def test_a_process_that_stands_still_wakes_without_a_burst_and_without_losing_a_
     arrivals = [put.at_s for put in ran.puts]
     assert max(sum(start_s <= at_s < start_s + 0.9 for at_s in arrivals) for start_s in arrivals) <= rate + 1
     assert len(arrivals) == 100
+    assert ran.events("rate_changed") == []  # the service was not slow: we were
