@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from bulkpause import __version__
 from bulkpause.clock import Clock
 from bulkpause.errors import ConfigError
 from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
+from bulkpause.patience import Patience
 from bulkpause.replies import judge
 from bulkpause.replies.envelope import BODY_LIMIT, plain
 from bulkpause.replies.pages import LIST_LIMIT, NO_QUERY, judge_page
@@ -98,8 +100,9 @@ class ReportClient:
         tls = True if settings.ca_file is None else _tls_context(settings.ca_file)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=settings.connections, ssl=tls),
-            # One limit for the exchange, one for the connection; sock_read is covered by the total.
-            timeout=aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=settings.connect_timeout_s),
+            # The exchange is limited by Patience: aiohttp's own timer would end those at once, in a process that stood
+            # still, whose replies are waiting in the sockets.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
             request_class=_counted_request(self._wires, departed=self._departed, clock=self._clock),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # aiohttp would hop to a thread for every request; the proxy is resolved once, by run.py
@@ -128,11 +131,14 @@ class ReportClient:
             "MS-CorrelationId": correlation_id,
         }
         self._wires[correlation_id] = wire
+        patience = Patience(self._settings.timeout_s)
         try:
-            async with self._session.put(
-                url, headers=headers, allow_redirects=False, proxy=self._settings.proxy
-            ) as response:
-                body = await _read(response)
+            async with patience:
+                response = await self._session.put(
+                    url, headers=headers, allow_redirects=False, proxy=self._settings.proxy
+                )
+            async with response:
+                body = await _read(response, patience=patience)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=self._settings.timeout_s))
         finally:
@@ -269,7 +275,9 @@ def _counted_request(
     return CountedRequest
 
 
-async def _read(response: aiohttp.ClientResponse, *, limit: int = BODY_LIMIT) -> bytes | None:
+async def _read(
+    response: aiohttp.ClientResponse, *, limit: int = BODY_LIMIT, patience: Patience | None = None
+) -> bytes | None:
     """The body; None if it is over `limit`, what came of it if the rest did not: the status line is an answer."""
     length = response.content_length
     if length is not None and length > limit:
@@ -277,11 +285,12 @@ async def _read(response: aiohttp.ClientResponse, *, limit: int = BODY_LIMIT) ->
         return None
     body = bytearray()
     try:
-        while chunk := await response.content.readany():
-            body += chunk
-            if len(body) > limit:
-                response.close()
-                return None
+        async with nullcontext() if patience is None else patience:
+            while chunk := await response.content.readany():
+                body += chunk
+                if len(body) > limit:
+                    response.close()
+                    return None
     except (aiohttp.ClientError, TimeoutError):
         response.close()
     return bytes(body)

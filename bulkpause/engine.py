@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from bulkpause.budget import RetryBudget
 from bulkpause.clock import Clock
+from bulkpause.ending import Ending
 from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
 from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped, unchanged
 from bulkpause.models import (
@@ -32,7 +33,7 @@ from bulkpause.models import (
     Wire,
 )
 from bulkpause.passage import Passage
-from bulkpause.ports import Before, Feed, Gate, Record, ReportApi, nothing_known
+from bulkpause.ports import Before, Curfew, Feed, Gate, Record, ReportApi, never_too_late, nothing_known
 from bulkpause.retry import Retry, RetryPolicy, Stop, decide, ended
 from bulkpause.seat import Seat
 
@@ -65,6 +66,7 @@ class Engine:
         clock: Clock,
         rng: random.Random,
         budget: RetryBudget | None = None,
+        curfew: Curfew = never_too_late,
     ) -> None:
         self._settings = settings
         self._budget = budget or RetryBudget()
@@ -73,6 +75,7 @@ class Engine:
         self._record = record
         self._clock = clock
         self._rng = rng
+        self._curfew = curfew
         self._queue: asyncio.Queue[Entry | None] = asyncio.Queue(2 * settings.concurrency)
         self._batch: deque[Entry | Reject] = deque()
         """What the feed gave and is not in the queue yet."""
@@ -82,8 +85,14 @@ class Engine:
         self._before: Before = nothing_known
         self._drain_timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
-        self.halted: Halt | None = None
-        """Why the engine stopped by itself, if it did."""
+        self._ending = Ending(record)
+        self._is_fed = False
+        """Whether all that the feed has is in the queue."""
+
+    @property
+    def halted(self) -> Halt | None:
+        """Why the engine left something undone by itself, if it did."""
+        return self._ending.halted
 
     @property
     def in_flight(self) -> int:
@@ -117,8 +126,11 @@ class Engine:
                 self._drain_timer.cancel()
             self._end_leftovers()
 
-    def stop(self) -> None:
-        """Drain: let nothing leave from now on, let what has left land, but not longer than `drain_timeout_s`."""
+    def stop(self, *, drain_s: float | None = None) -> None:
+        """Drain: let nothing leave from now on, let what has left land, but not longer than `drain_timeout_s`.
+
+        `drain_s` seconds take the place of that where they are given.
+        """
         if self._stopped.is_set():
             return
         self._stopped.set()
@@ -127,7 +139,8 @@ class Engine:
         for seat in self._seats:
             if seat.job is not None and not seat.job.has_left:
                 seat.rouse()
-        self._drain_timer = asyncio.get_running_loop().call_later(self._settings.drain_timeout_s, self.cancel)
+        drain_s = self._settings.drain_timeout_s if drain_s is None else drain_s
+        self._drain_timer = asyncio.get_running_loop().call_later(drain_s, self.cancel)
 
     def cancel(self) -> None:
         """Abandon what flies: it may have acted, so those reports end `unknown`."""
@@ -136,13 +149,26 @@ class Engine:
             if seat.job is not None:
                 seat.rouse()
 
+    def close(self, halt: Halt) -> None:
+        """Begin no further id; those that were tried go on. If that leaves something undone, `halt` is why."""
+        if self._feed is None:
+            self.halt(halt)  # nothing was tried yet
+            return
+        if self._stopped.is_set() or self._ending.closed is not None:
+            return
+        self._ending.closed = halt
+        self._feed.stop()
+        if not self._is_fed:
+            self._ending.note_undone()
+        for seat in self._seats:
+            if seat.job is not None and not seat.job.attempts and not seat.job.has_left:
+                seat.rouse()
+
     def halt(self, halt: Halt) -> None:
         """Stop because of `halt`, unless the run is stopping already: the first reason is the one that counts."""
-        if self._stopped.is_set():
-            return
-        self.halted = halt
-        self.stop()
-        self._record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+        if not self._stopped.is_set():
+            self.stop()
+            self._ending.declare(halt)
 
     def halt_without_token(self, error: AuthError) -> None:
         """Stop because no token is to be had."""
@@ -164,6 +190,7 @@ class Engine:
                     await self._record.durable()
             except SourceError as error:
                 self.halt(Halt(HaltReason.SOURCE_FAILED, str(error)))
+            self._is_fed = True
             for _ in self._seats:
                 await self._queue.put(None)
 
@@ -182,8 +209,9 @@ class Engine:
             while True:
                 try:
                     while (entry := await self._queue.get()) is not None:
-                        if self._stopped.is_set():
+                        if self._stopped.is_set() or self._ending.closed is not None:
                             self._end_unsent(entry)
+                            self._ending.note_undone()
                         else:
                             await self._operate(seat, entry)
                 except asyncio.CancelledError:
@@ -202,6 +230,8 @@ class Engine:
         finally:
             seat.job = None
             self._record.outcome(job.outcome())
+            if job.status is None:
+                self._ending.note_undone()
 
     async def _attempt_until_ended(self, job: Job) -> None:
         """Attempt until the rules give the id its status; a stop or the deadline may come first."""
@@ -214,7 +244,7 @@ class Engine:
                     job.entry, number, request_id=request_id, correlation_id=correlation_id, before=job.before
                 )
                 await self._passage.admit()
-            if self._stopped.is_set() or self._end_if_late(job):
+            if self._stopped.is_set() or self._is_too_late(job) or self._end_if_late(job):
                 return
             self._record.check()
             attempt = await self._send(job, number, request_id=request_id, correlation_id=correlation_id)
@@ -228,7 +258,7 @@ class Engine:
                 case Stop():
                     return
                 case Retry(delay_s):
-                    if self._stopped.is_set() or not self._may_retry(attempt):
+                    if self._stopped.is_set() or self._is_too_late(job, in_s=delay_s) or not self._may_retry(attempt):
                         return
                     self._record.retried(job.entry, attempt, delay_s=delay_s)
                     job.retried += 1
@@ -236,6 +266,15 @@ class Engine:
             if attempt.reply.verdict is not Verdict.UNANSWERED:
                 # One MS-RequestId names one change: kept after silence, renewed after any answer (docs/api.md, 6).
                 request_id = guid(self._rng)
+
+    def _is_too_late(self, job: Job, *, in_s: float = 0.0) -> bool:
+        """Whether the id's next attempt, `in_s` seconds from now, may not leave any more."""
+        halt = self._curfew(is_first=not job.attempts, in_s=in_s)
+        if halt is not None and not in_s:
+            self.close(halt)
+        elif halt is not None:
+            self._ending.declare(halt)  # its own backoff is too long; others may go on
+        return halt is not None
 
     def _may_retry(self, attempt: Attempt) -> bool:
         """Whether the run can pay for another attempt; if not, the id ends interrupted, and a continuation owes it."""

@@ -42,6 +42,17 @@ def nothing_known(_report_id: ReportId, /) -> None:
     """The Before of a run without a snapshot."""
 
 
+class Curfew(Protocol):
+    """When it is too late for an attempt to leave."""
+
+    def __call__(self, *, is_first: bool, in_s: float = 0.0) -> Halt | None:
+        """Why an attempt, the first one of its report or not, must not leave `in_s` seconds from now; None: it may."""
+
+
+def never_too_late(*, is_first: bool, in_s: float = 0.0) -> None:
+    """The Curfew of a run without a time limit."""
+
+
 class ReportApi(Protocol):
     """One exchange with the far side."""
 

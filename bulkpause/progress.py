@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, Self, TextIO
 
 from bulkpause.clock import Clock
+from bulkpause.forecast import Forecast, said_fit
 
 Style = Literal["bar", "plain", "none"]
 
 BAR_PERIOD_S: Final = 0.1
 PLAIN_PERIOD_S: Final = 10.0
-
-RATE_WINDOW_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,28 +32,14 @@ class Snapshot:
     in_flight: int
     held_s: float
     stopping: bool
+    forecast: Forecast
+    until: datetime | None = None
+    """The limit of the run's time, in local time."""
 
 
-class Pace:
-    """Outcomes per second over the last few seconds, and what that says of the end."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._marks: list[tuple[float, int]] = [(clock.monotonic_s(), 0)]
-
-    def update(self, done: int) -> float:
-        """Note `done` now; outcomes per second since the window began."""
-        now_s = self._clock.monotonic_s()
-        self._marks.append((now_s, done))
-        while len(self._marks) > 2 and self._marks[1][0] <= now_s - RATE_WINDOW_S:  # noqa: PLR2004 - a span has two ends
-            del self._marks[0]
-        begin_s, begun = self._marks[0]
-        return (done - begun) / (now_s - begin_s) if now_s > begin_s else 0.0
-
-
-def line(snapshot: Snapshot, *, per_s: float) -> str:
+def line(snapshot: Snapshot) -> str:
     """One status line in words."""
-    parts = [count(snapshot), f"{per_s:.1f}/s", eta(snapshot, per_s=per_s), *remarks(snapshot)]
+    parts = [count(snapshot), pace(snapshot), eta(snapshot), verdict(snapshot), *remarks(snapshot)]
     return ", ".join(part for part in parts if part)
 
 
@@ -69,11 +56,22 @@ def remarks(snapshot: Snapshot) -> list[str]:
     return found + ([f"{snapshot.throttled:,} throttled (429)"] if snapshot.throttled else [])
 
 
-def eta(snapshot: Snapshot, *, per_s: float) -> str:
+def pace(snapshot: Snapshot) -> str:
+    """Reports a second, lately."""
+    return f"{snapshot.forecast.reports_per_s:.1f}/s"
+
+
+def eta(snapshot: Snapshot) -> str:
     """How much longer, if that can be said."""
-    if snapshot.total is None or per_s <= 0 or snapshot.done >= snapshot.total:
+    left_s = snapshot.forecast.left_s
+    return f"{duration(left_s)} left" if snapshot.forecast.left and left_s < math.inf else ""
+
+
+def verdict(snapshot: Snapshot) -> str:
+    """Whether that fits into the run's time; nothing where there is no limit, or nothing is known."""
+    if not eta(snapshot) or snapshot.until is None:
         return ""
-    return f"{duration((snapshot.total - snapshot.done) / per_s)} left"
+    return f"{said_fit(snapshot.forecast)} until {snapshot.until:%H:%M}"
 
 
 def duration(seconds: float) -> str:
@@ -98,7 +96,6 @@ class Progress:
         self._snapshot = snapshot
         self._clock = clock
         self._stream = sys.stderr if stream is None else stream
-        self._pace = Pace(clock)
 
     async def show(self) -> None:
         """Run until cancelled; the bar then stays as it was last, with everything counted."""
@@ -115,8 +112,7 @@ class Progress:
 
     def status(self) -> str:
         """The run at this moment, in one line."""
-        snapshot = self._snapshot()
-        return f"{self._title}: {line(snapshot, per_s=self._pace.update(snapshot.done))}"
+        return f"{self._title}: {line(self._snapshot())}"
 
     async def _keep_drawing(self, bar: _Bar | None) -> None:
         try:
@@ -131,8 +127,7 @@ class Progress:
         if bar is None:
             print(self.status(), file=self._stream, flush=True)
         else:
-            snapshot = self._snapshot()
-            bar.draw(snapshot, per_s=self._pace.update(snapshot.done))
+            bar.draw(self._snapshot())
 
 
 class _Bar:
@@ -155,7 +150,7 @@ class _Bar:
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def draw(self, snapshot: Snapshot, *, per_s: float) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         numbers = self._table.grid(padding=(0, 1), expand=True)
         numbers.add_column(no_wrap=True)
         numbers.add_column(ratio=1)
@@ -163,9 +158,10 @@ class _Bar:
             numbers.add_column(no_wrap=True, justify="right")
         total, done = snapshot.total, snapshot.done
         bar = self._bar(total, done, pulse=total is None, complete_style="cyan", pulse_style="cyan")
-        numbers.add_row(self._title, bar, count(snapshot), eta(snapshot, per_s=per_s))
+        numbers.add_row(self._title, bar, count(snapshot), eta(snapshot))
         lines = self._table.grid(expand=True)
         lines.add_column(no_wrap=True)
         lines.add_row(numbers)
-        lines.add_row(f"{' ' * len(self._title)} {', '.join([f'{per_s:.1f}/s', *remarks(snapshot)])}", style="dim")
+        words = [part for part in (pace(snapshot), verdict(snapshot), *remarks(snapshot)) if part]
+        lines.add_row(f"{' ' * len(self._title)} {', '.join(words)}", style="dim")
         self._live.update(lines, refresh=True)

@@ -16,7 +16,7 @@ LOUD_EVENTS: Final = frozenset({"hold", "halted", "token_renewal_failed", "snaps
 class RunRecord:
     """The engine's Record. Words of the far side lose their secrets before anything keeps them.
 
-    `ended` and `failed` count the outcomes recorded here, while the summary may hold those of earlier parts of the run.
+    `ended`, `failed` and `answered` count what is recorded here; the summary may hold earlier parts of the run as well.
     """
 
     def __init__(
@@ -34,6 +34,13 @@ class RunRecord:
         self._windows = FullestWindows()
         self.ended = 0
         self.failed = 0
+        self.answered = 0
+        """Attempts that have come to an end, retried ones included."""
+
+    @property
+    def throttled(self) -> int:
+        """Attempts that were answered 429, in all parts of the run."""
+        return self._summary.throttled
 
     async def intent(
         self, entry: Entry, number: int, *, request_id: str, correlation_id: str, before: str | None
@@ -51,6 +58,7 @@ class RunRecord:
         fields = retry_fields(entry, attempt._replace(reply=reply), delay_s=delay_s)
         self._audit.write("retry_scheduled", fields)
         self._summary.add_retried(attempt)
+        self.answered += 1
         self._log.info("attempt.failed", **fields)
 
     def outcome(self, outcome: Outcome) -> None:
@@ -61,6 +69,7 @@ class RunRecord:
         if outcome.status not in {Status.INVALID, Status.SKIPPED}:
             self.ended += 1
             self.failed += not outcome.status.is_good
+            self.answered += outcome.attempt_ms is not None
         has_intent = outcome.row in self._intents
         self._intents.discard(outcome.row)
         if outcome.status is Status.SKIPPED and (earlier := self._summary.ends.get(outcome.row)) is not None:

@@ -15,6 +15,7 @@ from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
+from bulkpause.display import Display
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
 from bulkpause.gates import BreakerGate, ReachGate
@@ -22,8 +23,7 @@ from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
 from bulkpause.ports import nothing_known
-from bulkpause.progress import Progress, Style
-from bulkpause.progress import Snapshot as Moment
+from bulkpause.progress import Style
 from bulkpause.record import RunRecord
 from bulkpause.runs.identity import Run
 from bulkpause.runs.report import RunReport, write_summary
@@ -32,6 +32,7 @@ from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
+from bulkpause.timing import curfew_for, with_rest
 from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
@@ -141,6 +142,7 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
         parts.settings, clock=clock, rng=rng, notify=record.notice, departed=record.departed
     ) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
+        curfew = curfew_for(parts.settings, clock=clock)
         breaker = BreakerGate(
             BreakerPolicy(give_up_after_s=parts.settings.halt.give_up_after_s), clock=clock, notify=record.notice
         )
@@ -151,8 +153,18 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             record=record,
             clock=clock,
             rng=rng,
+            curfew=curfew,
         )
-        display = _Display(parts, engine, session)
+        display = Display(
+            parts.settings,
+            parts.work.manifest,
+            title=parts.run.operation.value,
+            style=parts.console.progress,
+            record=record,
+            engine=engine,
+            session=session,
+            curfew=curfew,
+        )
 
         def note_stop(number: int) -> None:
             with suppress(AuditError):  # the engine meets the same error, and the run ends by that
@@ -162,17 +174,22 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             async with asyncio.TaskGroup() as group:
                 companions = (
                     group.create_task(display.progress.show()),
+                    group.create_task(display.outlook.keep_looking(display.moment)),
+                    group.create_task(
+                        curfew.watch(engine, held_s=lambda: max(session.hold.held_s(), breaker.wait_s()))
+                    ),
                     group.create_task(_ready_log(parts.console.log, clock)),
                 )
                 snapshot = await _snapshot(parts, engine, session)
-                display.rows = rows = await _rows(parts, engine, snapshot)
-                display.ended_before, display.failed_before = record.ended, record.failed
+                rows = await _rows(parts, engine, snapshot)
+                display.begin(rows)
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
+                report.forecast = display.outlook.looking_back(left=report.left)
                 if parts.settings.run.verify:
-                    if not engine.stopping:
+                    if not engine.stopping and engine.halted is None:
                         await unless_stopped(engine.stop_requested, _verify(parts, session))
-                    if engine.stopping:
+                    if engine.stopping or engine.halted is not None:
                         report.warnings.append(
                             f"not verified. For that, type {report.command('verify', parts.run.directory)}"
                         )
@@ -182,35 +199,10 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
         halt = engine.halted
         if halt is None and report.stop_signal is None and (halt := session.token_gate.final()) is not None:
             record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+        if halt is not None and halt.reason is HaltReason.TIME_LIMIT:
+            halt = with_rest(halt, display.outlook.of(report.left))
         report.halt = halt and replace(halt, message=parts.console.log.redactor.text(halt.message))
         report.crash = None
-
-
-class _Display:
-    """What the progress line counts: the rows of this part of the run."""
-
-    def __init__(self, parts: _Parts, engine: Engine, session: Session) -> None:
-        self._parts = parts
-        self._engine = engine
-        self._session = session
-        self.rows: Rows | None = parts.work.manifest
-        self.ended_before = 0
-        self.failed_before = 0
-        self.progress = Progress(
-            parts.console.progress, title=parts.run.operation.value, snapshot=self._moment, clock=parts.clock
-        )
-
-    def _moment(self) -> Moment:
-        rows, record = self.rows, self._parts.record
-        return Moment(
-            done=record.ended - self.ended_before,
-            total=rows.counts.accepted if rows is not None and rows.is_filled else None,
-            failed=record.failed - self.failed_before,
-            throttled=self._parts.report.summary.throttled,
-            in_flight=self._engine.in_flight,
-            held_s=self._session.hold.held_s(),
-            stopping=self._engine.stopping,
-        )
 
 
 async def _ready_log(log: LazyLog, clock: Clock) -> None:

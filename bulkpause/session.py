@@ -14,6 +14,7 @@ from bulkpause.clock import Clock
 from bulkpause.gates import AdaptiveGate, HoldGate, RateGate
 from bulkpause.models import Attempt, Halt, Notice, ReportId
 from bulkpause.pacing import PacePolicy
+from bulkpause.patience import Heartbeat
 from bulkpause.ports import Gate
 from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
@@ -95,11 +96,11 @@ async def connected(
     Raises ConfigError if credentials are missing or a file they name is unusable.
     """
     tokens = Tokens(acquire_for(settings, clock=clock), clock, notify=notify, token_timeout_s=settings.auth.timeout_s)
-    run = settings.run
+    run, heart = settings.run, Heartbeat()
     pace = None
     if run.adapt:
         policy = PacePolicy(ceiling_per_s=run.rate.per_s, start_per_s=run.rate_start.per_s)
-        pace = AdaptiveGate(policy, clock=clock, notify=notify)
+        pace = AdaptiveGate(policy, clock=clock, notify=notify, woke_s=lambda: heart.woke_s)
     hold = HoldGate(
         cap_s=settings.retry.retry_after_cap_s,
         clock=clock,
@@ -107,8 +108,10 @@ async def connected(
         yields=lambda: pace is not None and pace.yields,
     )
     rate = RateGate(per_s=run.rate.per_s)
-    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed) as api:
-        yield Session(settings, api, TokenGate(tokens), hold, pace, rate, clock, rng)
+    client = ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed)
+    with heart:
+        async with client as api:
+            yield Session(settings, api, TokenGate(tokens), hold, pace, rate, clock, rng)
 
 
 def client_settings(settings: Settings) -> ClientSettings:

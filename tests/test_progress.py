@@ -7,13 +7,23 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from bulkpause.forecast import Forecast
 from bulkpause.progress import Progress, Snapshot, Style, count, duration, eta, line, remarks
 from tests.virtual_time import VirtualClock, run_virtually
 
-START = Snapshot(done=0, total=600, failed=0, throttled=0, in_flight=8, held_s=0.0, stopping=False)
+
+def foretold(left: int, *, per_s: float = 4.0, time_left_s: float | None = None, most_per_s: float = 20.0) -> Forecast:
+    return Forecast(left=left, attempts_per_s=per_s, most_per_s=most_per_s, time_left_s=time_left_s)
+
+
+START = Snapshot(
+    done=0, total=600, failed=0, throttled=0, in_flight=8, held_s=0.0, stopping=False, forecast=foretold(600)
+)
+UNTIL = datetime(2026, 11, 24, 22, 15, tzinfo=UTC)
 
 
 class _Terminal(io.StringIO):
@@ -46,21 +56,43 @@ def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> 
     ("snapshot", "words"),
     [
         (START, "0 of 600 done, 4.0/s, 2 min 30 s left"),
-        (replace(START, done=1200, total=12_000), "1,200 of 12,000 done, 4.0/s, 45 min 0 s left"),
-        (replace(START, done=3, total=None), "3 done, 4.0/s"),
-        (replace(START, done=600), "600 of 600 done, 4.0/s"),
         (
-            replace(START, done=8, total=None, failed=1, throttled=2, held_s=12.0, stopping=True),
+            replace(START, done=1200, total=12_000, forecast=foretold(10_800)),
+            "1,200 of 12,000 done, 4.0/s, 45 min 0 s left",
+        ),
+        (replace(START, done=3, total=None, forecast=foretold(0)), "3 done, 4.0/s"),
+        (replace(START, done=600, forecast=foretold(0)), "600 of 600 done, 4.0/s"),
+        (
+            replace(START, done=8, total=None, failed=1, throttled=2, held_s=12.0, stopping=True, forecast=foretold(0)),
             "8 done, 4.0/s, stopping, 8 in flight, held for 12 s more, 1 failed, 2 throttled (429)",
         ),
     ],
 )
 def test_a_line_says_how_far_how_fast_how_long_and_what_is_wrong(snapshot: Snapshot, words: str) -> None:
-    assert line(snapshot, per_s=4.0) == words
+    assert line(snapshot) == words
+
+
+@pytest.mark.parametrize(
+    ("time_left_s", "words"),
+    [
+        (200.0, "fits until 22:15"),
+        (60.0, "fits at 10/s until 22:15"),
+        (20.0, "does not fit until 22:15"),
+        (0.0, "does not fit until 22:15"),
+    ],
+)
+def test_under_a_limit_a_line_says_whether_the_rest_fits(time_left_s: float, words: str) -> None:
+    snapshot = replace(START, until=UNTIL, forecast=foretold(600, time_left_s=time_left_s))
+    assert line(snapshot) == f"0 of 600 done, 4.0/s, 2 min 30 s left, {words}"
+
+
+def test_nothing_is_said_of_a_limit_before_the_pace_is_known() -> None:
+    snapshot = replace(START, until=UNTIL, forecast=foretold(600, per_s=0.0, time_left_s=60.0))
+    assert line(snapshot) == "0 of 600 done, 0.0/s"
 
 
 def test_no_end_is_foretold_while_nothing_moves() -> None:
-    assert eta(START, per_s=0.0) == ""
+    assert eta(replace(START, forecast=foretold(600, per_s=0.0))) == ""
     assert remarks(START) == []
     assert count(replace(START, total=0)) == "0 of 0 done"
 
@@ -77,8 +109,12 @@ def shown(
 
     async def run() -> None:
         clock = VirtualClock()
-        moving = snapshot or (lambda: replace(START, done=min(600, int(clock.monotonic_s() * per_s))))
-        progress = Progress(style, title="pause", snapshot=moving, clock=clock, stream=stream)
+
+        def moving() -> Snapshot:
+            done = min(600, int(clock.monotonic_s() * per_s))
+            return replace(START, done=done, forecast=foretold(600 - done, per_s=per_s))
+
+        progress = Progress(style, title="pause", snapshot=snapshot or moving, clock=clock, stream=stream)
         task = asyncio.create_task(progress.show())
         await clock.sleep(for_s)
         task.cancel()
@@ -97,14 +133,6 @@ def test_elsewhere_a_plain_line_comes_every_ten_seconds() -> None:
     ]
 
 
-def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
-    done = iter([0, 100, 100, 110])
-    lines = shown(
-        "plain", for_s=45.0, stream=io.StringIO(), snapshot=lambda: replace(START, done=next(done))
-    ).splitlines()
-    assert [re.findall(r"[\d.]+/s", text) for text in lines] == [["0.0/s"], ["10.0/s"], ["0.0/s"], ["1.0/s"]]
-
-
 def test_nothing_is_shown_if_nothing_is_wanted() -> None:
     assert shown("none", for_s=60.0, stream=io.StringIO()) == ""
 
@@ -121,7 +149,7 @@ def test_the_status_on_demand_is_one_line() -> None:
     async def ask() -> str:
         return Progress("none", title="resume", snapshot=lambda: START, clock=VirtualClock()).status()
 
-    assert run_virtually(ask()) == "resume: 0 of 600 done, 0.0/s"
+    assert run_virtually(ask()) == "resume: 0 of 600 done, 4.0/s, 2 min 30 s left"
 
 
 def frames(monkeypatch: pytest.MonkeyPatch, **options: object) -> list[str]:
@@ -138,7 +166,15 @@ def frames(monkeypatch: pytest.MonkeyPatch, **options: object) -> list[str]:
 
 
 def test_the_bar_fits_80_columns_with_everything_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    busy = replace(START, total=123_456, failed=123_456, throttled=1_234, held_s=299.0, stopping=True)
+    busy = replace(
+        START,
+        total=123_456,
+        failed=123_456,
+        throttled=1_234,
+        held_s=299.0,
+        stopping=True,
+        forecast=foretold(0, per_s=0.0),
+    )
     bar, words = frames(monkeypatch, for_s=0.25, snapshot=lambda: busy)[-2:]
     assert len(bar) <= 80
     assert re.fullmatch(r"pause ━+[╸╺]?━+ 0 of 123,456 done", bar.strip())
@@ -156,5 +192,5 @@ def test_the_bar_stays_as_it_was_last_with_everything_counted(monkeypatch: pytes
 
 
 def test_a_source_of_unknown_length_makes_a_bar_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    bar = frames(monkeypatch, for_s=1.05, snapshot=lambda: replace(START, done=7, total=None))[-2]
+    bar = frames(monkeypatch, for_s=1.05, snapshot=lambda: replace(START, done=7, total=None, forecast=foretold(0)))[-2]
     assert re.fullmatch(r"pause ━+ 7 done", bar.strip())

@@ -9,7 +9,20 @@ from typing import Any
 import pytest
 
 from bulkpause.errors import ConfigError
-from bulkpause.settings import Api, Auth, Command, Log, Rate, Retry, Run, Secret, SettingError, Settings, setting_values
+from bulkpause.settings import (
+    Api,
+    Auth,
+    Command,
+    Duration,
+    Log,
+    Rate,
+    Retry,
+    Run,
+    Secret,
+    SettingError,
+    Settings,
+    setting_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +44,7 @@ from bulkpause.settings import Api, Auth, Command, Log, Rate, Retry, Run, Secret
         (Run, "drain_timeout_s", -0.1),
         (Run, "drain_timeout_s", math.inf),
         (Run, "progress", "fancy"),
+        (Run, "time_limit", Duration(0.0)),
         (Retry, "max_tries", 0),
         (Retry, "deadline_s", 0.0),
         (Retry, "backoff_base_s", -1.0),
@@ -171,3 +185,9 @@ def test_every_setting_has_a_dotted_key() -> None:
     assert values["run.rate"] == Rate(2)
     assert values["audit.file"] is None
     assert next(iter(values)) == "api.base_url"
+
+
+@pytest.mark.parametrize("guard_s", [60.0, 61.0])
+def test_a_guard_that_leaves_nothing_of_the_time_limit_is_refused(guard_s: float) -> None:
+    with pytest.raises(SettingError, match=r"^run\.guard = 1m1?s?: must be less than run.time_limit \(1m\)"):
+        Run(time_limit=Duration(60.0), guard=Duration(guard_s))

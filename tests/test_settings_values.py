@@ -3,13 +3,14 @@
 import copy
 import json
 import pickle
+from datetime import UTC, datetime, time
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkpause.settings import Command, ProxyUrl, Rate, Secret
+from bulkpause.settings import Command, Duration, ProxyUrl, Rate, Secret, Until
 
 
 @pytest.mark.parametrize(
@@ -140,3 +141,27 @@ def test_what_is_no_command_is_refused(value: object) -> None:
 
 def test_a_command_prints_as_one_line() -> None:
     assert str(Command(["az", "a b"])) == "az 'a b'"
+
+
+@pytest.mark.parametrize(("value", "shown"), [("1h30m", "1h30m"), (2700, "45m"), (2.5, "2.5s"), (Duration(9), "9s")])
+def test_a_duration_comes_as_text_or_as_seconds(value: object, shown: str) -> None:
+    assert str(Duration.parse(value)) == shown
+
+
+@pytest.mark.parametrize("value", [True, None, -1, "soon"])
+def test_what_is_no_duration_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="must be a duration such as 45m"):
+        Duration.parse(value)
+
+
+@pytest.mark.parametrize("value", ["23:30Z", datetime(2026, 11, 24, 23, 30, tzinfo=UTC), time(23, 30, tzinfo=UTC)])
+def test_a_time_comes_as_text_or_as_toml_has_it(value: object) -> None:
+    until = Until.parse(value)
+    noon = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    assert until.resolved(now=noon, local=UTC).instant == noon.replace(hour=23, minute=30)
+    assert (until.instant, str(until)) == (None, str(value))
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be a time such as 23:30"):
+        Until.parse(2330)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -63,8 +63,29 @@ class VirtualClock:
     def monotonic_s(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def sleepless_s(self) -> float:
+        return self.monotonic_s()
+
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(max(0.0, delay_s))
+
+
+class StandingClock(VirtualClock):
+    """A Clock that stands at EPOCH, for who is asked outside a loop."""
+
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+class JumpingClock(VirtualClock):
+    """A Clock whose wall is set by somebody: `jumps` are the seconds it is moved by, each at a time of the loop."""
+
+    def __init__(self, jumps: Mapping[float, float]) -> None:
+        self._jumps = jumps
+
+    def now(self) -> datetime:
+        moved_s = sum(by_s for at_s, by_s in self._jumps.items() if at_s <= self.monotonic_s())
+        return super().now() + timedelta(seconds=moved_s)
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:

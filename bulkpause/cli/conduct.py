@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bulkpause.cli import confirm, exits, streams
@@ -63,12 +64,26 @@ def checked_settings(options: dict[str, Any]) -> Settings:
     """
     if options["sandbox"] and (options["base_url"] or options["ca_file"]):
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
-    settings = load_settings(options).settings
+    settings = _resolved(load_settings(options).settings)
     if settings.audit.signing_key_file is not None:
         from bulkpause.proof.signing import load_key  # noqa: PLC0415 - only who signs pays for it
 
         load_key(settings.audit.signing_key_file)
     return settings
+
+
+def _resolved(settings: Settings) -> Settings:
+    """The settings with the instant that `run.until` means, decided once. Raises UsageError if that has passed."""
+    until = settings.run.until
+    if until is None:
+        return settings
+    from bulkpause.clock import LocalZone, SystemClock  # noqa: PLC0415 - keep --help quick
+
+    try:
+        until = until.resolved(now=SystemClock().now(), local=LocalZone())
+    except ValueError as error:
+        raise UsageError(f"run.until {until} {error}. Nothing was sent.") from None
+    return replace(settings, run=replace(settings.run, until=until))
 
 
 def prepared(

@@ -72,6 +72,8 @@ def _operate(operation: Operation, spec: str, options: dict[str, Any]) -> int:
 def _rehearse(operation: Operation, source: Source, settings: Settings, options: dict[str, Any]) -> int:
     """Read and check everything, send nothing, and show what would happen."""
     from bulkpause.cli import plans  # noqa: PLC0415
+    from bulkpause.clock import SystemClock  # noqa: PLC0415
+    from bulkpause.timing import curfew_for  # noqa: PLC0415
 
     rejects: list[Reject] = []
     for batch in source:
@@ -84,6 +86,7 @@ def _rehearse(operation: Operation, source: Source, settings: Settings, options:
         rejects=rejects,
         settings=settings,
         is_sandbox=options["sandbox"],
+        curfew=curfew_for(settings, clock=SystemClock()),
     )
     plans.show_plan(plan, as_json=options["as_json"])
     return exits.BAD_SOURCE if options["strict"] and rejects else exits.OK
@@ -118,7 +121,7 @@ async def _run(operation: Operation, source: Source, settings: Settings, options
         if options["strict"]:
             _refuse_invalid(manifest, name=source.name)
 
-        question = plans.question(run, settings, counts)
+        question = plans.question(run, settings, counts, clock=clock)
         is_agreed = agreed(question, None if counts is None else counts.accepted, settings, options)
     except BaseException as error:  # Ctrl-C cancels this task
         manifest.stop()

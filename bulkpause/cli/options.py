@@ -33,6 +33,23 @@ class RateType(click.ParamType[Any]):
             self.fail(f"{value!r} {error}", param, ctx)
 
 
+class TimeType(click.ParamType[Any]):
+    """A duration such as 45m, or a time such as 23:30, as the setting of that name reads it."""
+
+    def __init__(self, name: str, *, setting: str) -> None:
+        self.name = name
+        self._setting = setting
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A settings.Duration or settings.Until."""
+        from bulkpause import settings  # noqa: PLC0415 - keep --help quick
+
+        try:
+            return getattr(settings, self._setting).parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
 class Verb(click.Command):
     """A command whose help leads with examples and lists its options by what they are about."""
 
@@ -136,6 +153,18 @@ _PACE = _section(
     _option("--timeout", type=_SECONDS, metavar="SECONDS", help="For one attempt.  [30]"),
     _option("--deadline", type=_SECONDS, metavar="SECONDS", help="For one report with its retries.  [900]"),
 )
+_DURATION: Final = TimeType("duration", setting="Duration")
+_TIME = _section(
+    "Limits",
+    _option("--time-limit", type=_DURATION, metavar="DURATION", help="End the run after 45m, 1h30m or 90s."),
+    _option(
+        "--until",
+        type=TimeType("time", setting="Until"),
+        metavar="TIME",
+        help="End it by 23:30, 23:30+01:00 or '23:30 Europe/Rome'.",
+    ),
+    _option("--guard", type=_DURATION, metavar="DURATION", help="Be done so long before that.  [0s]"),
+)
 _AUDIT = _section(
     "Record and output",
     _option("--audit", type=_FILE, help="Put the audit log here, not into the run directory."),
@@ -180,6 +209,7 @@ _REPEATED: Final = {
     "timeout": "--timeout",
     "deadline": "--deadline",
 }
+"""Not the time limits: a command that is typed when the window is over must not inherit its end, or one in the past."""
 
 
 def _all(*sections: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -192,11 +222,11 @@ def _all(*sections: Callable[[Function], Function]) -> Callable[[Function], Func
 
 
 _OUTPUT = (json_option, _PROGRESS, log_options, target_options, config_options)
-run_options = _all(_SOURCE, _SAFETY, _READING, _FORCE, _PACE, runs_dir_option, _AUDIT, *_OUTPUT)
+run_options = _all(_SOURCE, _SAFETY, _READING, _FORCE, _PACE, _TIME, runs_dir_option, _AUDIT, *_OUTPUT)
 """What a run over a source is told."""
-continue_options = _all(_SAFETY, _READING, _FORCE, _PACE, runs_dir_option, *_OUTPUT)
+continue_options = _all(_SAFETY, _READING, _FORCE, _PACE, _TIME, runs_dir_option, *_OUTPUT)
 """What a run is told that goes on with another's directory."""
-undo_options = _all(_SAFETY, _READING, _PACE, runs_dir_option, _AUDIT, *_OUTPUT)
+undo_options = _all(_SAFETY, _READING, _PACE, _TIME, runs_dir_option, _AUDIT, *_OUTPUT)
 """What a run is told that undoes another."""
 
 
@@ -241,6 +271,9 @@ def load_settings(options: dict[str, Any]) -> Loaded:
             "run.rate_start": options.get("rate_start"),
             "run.adapt": False if options.get("no_adapt") else None,
             "run.concurrency": options.get("concurrency"),
+            "run.time_limit": options.get("time_limit"),
+            "run.until": options.get("until"),
+            "run.guard": options.get("guard"),
             "run.runs_dir": options.get("runs_dir"),
             "run.snapshot": False if options.get("no_snapshot") else None,
             "run.verify": options.get("verify"),

@@ -113,6 +113,7 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     import asyncio  # noqa: PLC0415
 
     from bulkpause.cli import plans, render  # noqa: PLC0415
+    from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.closing import note_unread  # noqa: PLC0415
     from bulkpause.replay import FAILED  # noqa: PLC0415
     from bulkpause.runs.past import report_of  # noqa: PLC0415
@@ -127,9 +128,9 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
     if options["failed"] and options["statuses"]:
         raise UsageError("--failed is every status that --status may list: choose one.")
     failed = options["statuses"] or (FAILED if options["failed"] else frozenset())
-    left = count_left(past.run.manifest_file, past.replay, failed)
+    left, clock = count_left(past.run.manifest_file, past.replay, failed), SystemClock()
     if options["dry_run"]:
-        plans.show_continuation(past, left, settings, as_json=options["as_json"])
+        plans.show_continuation(past, left, settings, as_json=options["as_json"], clock=clock)
         return exits.OK
     if not left.read and past.replay.has_ended and not past.replay.unfinished:
         streams.say(f"bulkpause: nothing is left to do in run {past.run.run_id}.")
@@ -139,7 +140,7 @@ def _continue(past: PastRun, settings: Settings, options: dict[str, Any]) -> int
         render.show_report(report, as_json=options["as_json"])
         return exits.of_report(report)
     run = replace(past.run, rate_per_s=settings.run.rate.per_s, flags=flags_to_repeat(options))
-    if not agreed(plans.question(run, settings, left), left.accepted, settings, options):
+    if not agreed(plans.question(run, settings, left, clock=clock), left.accepted, settings, options):
         streams.say("Nothing was sent.")
         return exits.NOT_ALL
     work = continuation(run, past.replay, past.tail, left=left, failed=failed)
@@ -168,13 +169,13 @@ def _undo(past: PastRun, settings: Settings, options: dict[str, Any]) -> int:
             f"the last run is an undo itself, of run {past.run.undoes}. To undo that run, or its undo, type one of\n"
             f"  {report.command('undo', directory.parent / past.run.undoes)}\n  {report.command('undo', directory)}"
         )
+    clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
     if options["dry_run"] or not most:
         plans.show_undo(past, most, settings, is_rehearsal=options["dry_run"], as_json=options["as_json"])
         return exits.OK
-    if not agreed(plans.undo_question(past, most, settings), most, settings, options):
+    if not agreed(plans.undo_question(past, most, settings, clock=clock), most, settings, options):
         streams.say("Nothing was sent.")
         return exits.NOT_ALL
-    clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter and ids of requests, no secrets
     beside = replace(settings.run, runs_dir=past.run.directory.parent)  # so that both are found
     settings = replace(settings, run=beside)
     run = new_run(

@@ -47,10 +47,19 @@ _OVERLOADED: Final = 503
 class AdaptiveGate:
     """Lets attempts out one by one at the rate that was found, and no more of them at once than that takes.
 
-    While the service refuses, one attempt at a time asks whether it still does.
+    While the service refuses, one attempt at a time asks whether it still does. `woke_s` tells when this process last
+    went on after standing still: what left before that says nothing of the service's latency.
     """
 
-    def __init__(self, policy: PacePolicy, *, clock: Clock, notify: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        policy: PacePolicy,
+        *,
+        clock: Clock,
+        notify: Callable[[Notice], None],
+        woke_s: Callable[[], float] = lambda: float("-inf"),
+    ) -> None:
+        self._woke_s = woke_s
         self._policy = policy
         self._clock = clock
         self._notify = notify
@@ -113,7 +122,8 @@ class AdaptiveGate:
             self._quota.refused()
             self._refuse(departed_s=departed_s, now_s=now_s)
         elif _was_let_in(reply):
-            self._tally.accept(now_s=now_s, latency_s=None if reply.verdict is Verdict.FAULT else latency_s)
+            tells = reply.verdict is not Verdict.FAULT and departed_s >= self._woke_s()
+            self._tally.accept(now_s=now_s, latency_s=latency_s if tells else None)
             if self.pace.refusals is not None and self._quota.is_short(now_s=now_s):
                 self._refuse(departed_s=departed_s, now_s=now_s, is_short=True)
             elif reply.verdict is not Verdict.FAULT:

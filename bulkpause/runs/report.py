@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +70,14 @@ class RunReport:
     """`failed.csv`, if some reports are left to do again."""
     sealed: Closing | None = None
     """What the last line of the ledger vouches for; None if there is no such line."""
+    forecast: Mapping[str, Any] | None = None
+    """What was foretold of its latest part, and what came of that; None if it was not there to be seen."""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """Accepted reports that never had their turn, or not to its end."""
+        return sum(count for end, count in self.summary.ends if end.status is Status.SKIPPED or end.interrupted)
 
     @property
     def state(self) -> str:
@@ -108,6 +116,7 @@ class RunReport:
             "wall_s": round(self.wall_s, 3),
             "rate_limit_per_s": run.rate_per_s,
             "achieved_per_s": round(self.summary.sent / self.wall_s, 3) if self.wall_s > 0 else None,
+            "forecast": self.forecast,
             "next": self.next_command,
             "undo": self.undo_command,
             **self.summary.to_dict(),

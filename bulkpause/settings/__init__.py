@@ -18,7 +18,7 @@ from bulkpause.settings.tree import (
     setting_values,
     settings_digest,
 )
-from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret
+from bulkpause.settings.values import Command, Duration, ProxyUrl, Rate, Secret, Until
 
 __all__ = [
     "FILE_NAME",
@@ -27,6 +27,7 @@ __all__ = [
     "Audit",
     "Auth",
     "Command",
+    "Duration",
     "Flow",
     "Loaded",
     "Log",
@@ -40,6 +41,7 @@ __all__ = [
     "Secret",
     "SettingError",
     "Settings",
+    "Until",
     "default_config_dir",
     "describe",
     "load",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import SettingError, check_choice, check_number, checked_url, shown
-from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret, is_visible_ascii
+from bulkpause.settings.values import Command, Duration, ProxyUrl, Rate, Secret, Until, is_visible_ascii
 
 Flow = Literal["client_secret", "certificate", "token"]
 Progress = Literal["auto", "plain", "none"]
@@ -111,12 +111,15 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How fast, how many at once, and where it is recorded."""
+    """How fast, how many at once, until when, and where it is recorded."""
 
     rate: Rate = Rate(100.0)  # noqa: RUF009 - it is frozen
     rate_start: Rate = Rate(25.0)  # noqa: RUF009 - the same
     adapt: bool = True
     concurrency: int = 32
+    time_limit: Duration | None = None
+    until: Until | None = None
+    guard: Duration = Duration(0.0)  # noqa: RUF009 - it is frozen
     runs_dir: Path | None = None
     confirm_above: int = 50
     drain_timeout_s: float = 30.0
@@ -129,6 +132,10 @@ class Run:
         check_number("run.confirm_above", self.confirm_above, least=0)
         check_number("run.drain_timeout_s", self.drain_timeout_s, least=0)
         check_choice("run.progress", self.progress, Progress)
+        if self.time_limit is not None:
+            check_number("run.time_limit", self.time_limit.seconds, above=0)
+            if self.guard.seconds >= self.time_limit.seconds:
+                raise SettingError("run.guard", self.guard, f"must be less than run.time_limit ({self.time_limit})")
 
     @property
     def runs_path(self) -> Path:

@@ -7,9 +7,12 @@ import re
 import shlex
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
+
+from bulkpause.limits import Moment, parse_duration, parse_until, resolve_until, spell_duration
 
 MASK = "****"
 """What is printed in place of a secret."""
@@ -126,6 +129,43 @@ class Rate(Parsed):
             (self.per_s * 3600, "h"),
         )
         return f"{f'{amount:.6f}'.rstrip('0').rstrip('.')}/{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Duration(Parsed):
+    """Some time, in seconds."""
+
+    seconds: float
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A duration from `45m`, `1h30m`, `90s` or a bare number of seconds; ValueError otherwise."""
+        return value if isinstance(value, cls) else cls(parse_duration(str(value)))
+
+    def __str__(self) -> str:
+        return spell_duration(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Until(Parsed):
+    """A time by which all must be over, as the operator has put it."""
+
+    text: str
+    moment: Moment
+    instant: datetime | None = None
+    """What it comes to, once that is decided: a command that begins before midnight means the same behind it."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A time from `23:30`, `23:30 Europe/Amsterdam`, `23:30+01:00` and so on; ValueError otherwise."""
+        return value if isinstance(value, cls) else cls(str(value), parse_until(str(value)))
+
+    def resolved(self, *, now: datetime, local: tzinfo) -> Self:
+        """The same with its instant. ValueError: its date has passed."""
+        return replace(self, instant=resolve_until(self.moment, now=now, local=local))
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Command(tuple[str, ...], Parsed):

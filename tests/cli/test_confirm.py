@@ -102,7 +102,7 @@ def test_the_question_has_count_target_rate_and_forecast_in_view(cli: Cli, many:
     tenant = {"AZURE_TENANT_ID": "contoso.example"}
     said = cli("pause", "reports.csv", "--rate", "3/s", env=tenant)
     assert screen.getvalue() == (
-        f"Pause 51 reports (leaving out 1 invalid row) of tenant contoso.example at {many.base_url}, 3/s, about 17 s?"
+        f"Pause 51 reports (leaving out 1 invalid row) of tenant contoso.example at {many.base_url}, 3/s, at best 17 s?"
         " [y/N] "
     )
     assert said.code == 1

@@ -208,8 +208,8 @@ def test_a_dry_run_says_what_is_left_and_touches_nothing(cli: Cli, serve: Serve)
         "\n"
         "  in doubt   1, looked up before they are sent again\n"
         f"  target     {sandbox.base_url}\n"
-        "  rate       2/s, at most 8 in flight\n"
-        "  forecast   about 2.5 s, without retries and holds\n"
+        "  rate       2/s, at most 32 in flight\n"
+        "  forecast   at best 2.5 s, without retries and holds\n"
     )
     said = cli("continue", "last", "--dry-run", "--rate", "2/s", "--json")
     assert said.document == {
@@ -220,6 +220,7 @@ def test_a_dry_run_says_what_is_left_and_touches_nothing(cli: Cli, serve: Serve)
         "left": 5,
         "in_doubt": 1,
         "forecast_s": 2.5,
+        "time_limit": None,
     }
     assert (ledger_file(cli).read_bytes(), len(sandbox.journal.entries)) == (before, seen)
 
@@ -251,7 +252,7 @@ def test_many_reports_are_asked_about_first(
     monkeypatch.setattr(confirm, "_terminal", terminal)
     monkeypatch.setattr("sys.stderr", Keyboard())
     said = cli("continue", "last", "--progress", "none")
-    assert screen.getvalue() == f"Pause 51 reports at {sandbox.base_url}, 2000/s, about 0.0 s? [y/N] "
+    assert screen.getvalue() == f"Pause 51 reports at {sandbox.base_url}, 2000/s, at best 0.0 s? [y/N] "
     assert (said.code, len(put_since(sandbox, seen))) == (code, sent)
 
 

@@ -13,7 +13,7 @@ import pytest
 from bulkpause.cli import operate, past, root, verifying
 from bulkpause.cli.options import flags_to_repeat, load_settings
 from bulkpause.cli.overview import VERBS
-from bulkpause.settings import Settings, setting_values
+from bulkpause.settings import Duration, Settings, Until, setting_values
 from tests.cli.calling import Cli
 from tests.cli.made import a_report, a_run
 
@@ -31,6 +31,9 @@ def parsed(*arguments: str) -> dict[str, Any]:
         ("--timeout 2.5", "api.timeout_s", 2.5),
         ("--rate 600/min", "run.rate", "10/s"),
         ("--concurrency 3", "run.concurrency", 3),
+        ("--time-limit 1h30m", "run.time_limit", Duration(5400.0)),
+        ("--until 23:30Z", "run.until", Until.parse("23:30Z")),
+        ("--guard 90s", "run.guard", Duration(90.0)),
         ("--runs-dir elsewhere", "run.runs_dir", Path("elsewhere")),
         ("--progress plain", "run.progress", "plain"),
         ("--max-tries 2", "retry.max_tries", 2),
@@ -64,6 +67,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(cli: Cli, monke
     [
         ("--rate", "run.rate"),
         ("--concurrency", "run.concurrency"),
+        ("--guard", "run.guard"),
         ("--max-tries", "retry.max_tries"),
         ("--timeout", "api.timeout_s"),
         ("--deadline", "retry.deadline_s"),
@@ -166,6 +170,12 @@ def test_the_command_to_type_next_does_not_repeat_what_belongs_to_one_source_or_
         "a",
         "--runs-dir",
         "b",
+        "--time-limit",
+        "45m",
+        "--until",
+        "23:30",
+        "--guard",
+        "10m",
     ]
     assert flags_to_repeat(parsed(*given)) == ()
 
@@ -176,3 +186,20 @@ def test_no_flag_takes_a_secret() -> None:
     flags = {flag for verb in verbs if verb is not None for option in verb.params for flag in option.opts}
     assert "--rate" in flags
     assert [flag for flag in flags if re.search("secret|password|passphrase|token$|proxy", flag)] == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--time-limit", "soon", "Invalid value for '--time-limit': 'soon' must be a duration such as 45m"),
+        ("--guard", "-1m", "Invalid value for '--guard': '-1m' must be a duration such as 45m"),
+        ("--until", "24:30", "Invalid value for '--until': '24:30' must be a time such as 23:30 (local time)"),
+        ("--until", "23:30 Mars/Crater", "'23:30 Mars/Crater' names the time zone 'Mars/Crater', which this machine"),
+        ("--until", "2020-01-01T00:00Z", "run.until 2020-01-01T00:00Z has passed: it is "),
+    ],
+)
+def test_a_limit_that_is_none_is_a_usage_error(cli: Cli, flag: str, value: str, words: str) -> None:
+    said = cli("pause", cli.source([]), flag, value)
+    assert said.code == 2
+    assert words in said.err
+    assert cli.runs == []

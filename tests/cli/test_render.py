@@ -13,10 +13,12 @@ from bulkpause.cli.plans import Plan
 from bulkpause.errors import AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Outcome, Reject, SourceCounts, Status
 from bulkpause.runs.report import RunReport
-from bulkpause.settings import Auth, Settings
+from bulkpause.settings import Auth, Rate, Run, Settings
 from bulkpause.summary.windows import SPANS_S
+from bulkpause.timing import curfew_for
 from tests.cli.calling import Keyboard
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id
+from tests.virtual_time import StandingClock
 
 Capture = pytest.CaptureFixture[str]
 
@@ -201,13 +203,16 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
     assert screen.getvalue() == coloured + MIXED_TEXT
 
 
+GENTLE = Run(rate=Rate(5.0), concurrency=8)
+
 PLAN = Plan(
     operation=Operation.PAUSE,
     source="reports.csv",
     counts=SourceCounts(accepted=4000, duplicate=1, invalid=7),
     rejects=[Reject(3, "TBD", "not a UUID")],
-    settings=Settings(auth=Auth(tenant_id="contoso.example")),
+    settings=Settings(auth=Auth(tenant_id="contoso.example"), run=GENTLE),
     is_sandbox=False,
+    curfew=curfew_for(Settings(), clock=StandingClock()),
 )
 
 
@@ -220,7 +225,7 @@ def test_the_plan_of_a_dry_run(capsys: Capture) -> None:
         "  target     https://api.partnercenter.microsoft.com/insights/v1/mpn\n"
         "  tenant     contoso.example\n"
         "  rate       5/s, at most 8 in flight\n"
-        "  forecast   about 13 min 20 s, without retries and holds\n"
+        "  forecast   at best 13 min 20 s, without retries and holds\n"
         "\n"
         "Invalid rows, the first 1:\n"
         "  line 3: not a UUID: TBD\n"
@@ -237,13 +242,15 @@ def test_the_plan_as_json_says_the_same() -> None:
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        (SourceCounts(accepted=1), "Pause 1 report at URL, 5/s, about 0.2 s?"),
+        (SourceCounts(accepted=1), "Pause 1 report at URL, 5/s, at best 0.2 s?"),
         (
             SourceCounts(accepted=900, invalid=2),
-            "Pause 900 reports (leaving out 2 invalid rows) at URL, 5/s, about 3 min 0 s?",
+            "Pause 900 reports (leaving out 2 invalid rows) at URL, 5/s, at best 3 min 0 s?",
         ),
         (None, "Pause an unknown number of reports at URL, 5/s?"),
     ],
 )
 def test_the_question_counts_what_it_can(counts: SourceCounts | None, words: str) -> None:
-    assert plans.question(a_run(), Settings(), counts) == words.replace("URL", Settings().api.base_url)
+    assert plans.question(a_run(), Settings(run=GENTLE), counts, clock=StandingClock()) == words.replace(
+        "URL", Settings().api.base_url
+    )

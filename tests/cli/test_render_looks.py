@@ -14,10 +14,11 @@ from bulkpause.models import UNLISTED, Operation, Status
 from bulkpause.replay import Replay
 from bulkpause.runs.past import PastRun
 from bulkpause.runs.report import RunReport
-from bulkpause.settings import Auth, Settings
+from bulkpause.settings import Auth, Rate, Run, Settings
 from bulkpause.tenant.verify import Finding, Verification
 from bulkpause.work.undo import LeftAlone, Why
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id
+from tests.virtual_time import StandingClock
 
 Capture = pytest.CaptureFixture[str]
 
@@ -208,7 +209,7 @@ PAST = PastRun(a_run(), Replay(), tail=None)  # type: ignore[arg-type]  # a plan
         (
             1,
             [
-                f"Would resume at most 1 report that run {DIRECTORY.name} paused, at URL, 5/s. Nothing was sent.",
+                f"Would resume at most 1 report that run {DIRECTORY.name} paused, at URL, 100/s. Nothing was sent.",
                 "What somebody else has changed since is found out first, and left alone.",
             ],
         ),
@@ -232,7 +233,8 @@ def test_the_plan_of_an_undo_as_json_says_the_same(capsys: Capture) -> None:
 
 @pytest.mark.parametrize(("tenant", "words"), [(None, ""), ("contoso.example", " of tenant contoso.example")])
 def test_the_question_before_an_undo_names_both_operations(tenant: str | None, words: str) -> None:
-    settings = Settings(auth=Auth(tenant_id=tenant))
-    assert plans.undo_question(PAST, 1200, settings) == (
-        f"Resume at most 1,200 reports{words} that run {DIRECTORY.name} paused, at {Settings().api.base_url}, 5/s?"
+    settings = Settings(auth=Auth(tenant_id=tenant), run=Run(rate=Rate(5.0)))
+    assert plans.undo_question(PAST, 1200, settings, clock=StandingClock()) == (
+        f"Resume at most 1,200 reports{words} that run {DIRECTORY.name} paused, at {Settings().api.base_url}, "
+        "5/s, at best 4 min 0 s?"
     )

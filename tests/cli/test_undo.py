@@ -230,7 +230,8 @@ def test_a_large_undo_is_asked_about(
     said = cli("undo", "last", "--progress", "none", env={"BULKPAUSE_RUN__CONFIRM_ABOVE": "5"})
     assert said.code == code
     assert screen.getvalue() == (
-        f"Resume at most 6 reports that run {cli.runs[0].name} paused, at {sandbox.base_url}, 2000/s? [y/N] "
+        f"Resume at most 6 reports that run {cli.runs[0].name} paused, at {sandbox.base_url}, 2000/s, "
+        "at best 0.0 s? [y/N] "
     )
     assert len(resumed(sandbox)) == (6 if code == 0 else 0)
     assert len(cli.runs) == (2 if code == 0 else 1)

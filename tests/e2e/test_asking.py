@@ -17,7 +17,7 @@ pytestmark = [
 def test_more_than_50_reports_want_a_yes(an_operator: MakeOperator, answer: str, puts: int, code: int) -> None:
     operator = an_operator(reports=51)
     terminal = operator.at_terminal("pause", operator.source(operator.sandbox.report_ids))
-    terminal.expect(f"Pause 51 reports at {operator.sandbox.base_url}, 1000/s, about ")
+    terminal.expect(f"Pause 51 reports at {operator.sandbox.base_url}, 1000/s, at best ")
     terminal.expect("[y/N]")
     assert operator.sandbox.journal.entries == ()
     terminal.type(answer)

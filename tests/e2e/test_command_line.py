@@ -23,7 +23,7 @@ def test_a_dry_run_shows_the_plan_asks_for_no_token_and_sends_nothing(an_operato
     assert ran.code == 0
     assert "30 accepted, 1 duplicate, 1 invalid" in ran.stdout
     assert operator.sandbox.base_url in ran.stdout
-    assert "about 3" in ran.stdout
+    assert "at best 3" in ran.stdout
     document = json.loads(operator.run("pause", source, "-n", "--json", "--rate", "10/s").stdout)
     assert (document["dry_run"], document["accepted"], document["forecast_s"]) == (True, 30, 3.0)
     assert operator.sandbox.journal.entries == ()

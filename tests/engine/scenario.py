@@ -27,7 +27,7 @@ from bulkpause.models import (
     Verdict,
     Wire,
 )
-from bulkpause.ports import FakeApi, FakeFeed, FakeRecord, Gate
+from bulkpause.ports import Curfew, FakeApi, FakeFeed, FakeRecord, Gate, never_too_late
 from bulkpause.retry import RetryPolicy
 from tests.virtual_time import VirtualClock
 
@@ -51,6 +51,7 @@ def engine(
     drain_timeout_s: float = 30.0,
     retry: RetryPolicy | None = None,
     force: bool = False,
+    curfew: Curfew = never_too_late,
 ) -> Engine:
     settings = EngineSettings(
         operation=Operation.PAUSE,
@@ -67,6 +68,7 @@ def engine(
         record=record or FakeRecord(),
         clock=VirtualClock(),
         rng=random.Random(7),  # noqa: S311
+        curfew=curfew,
     )
 
 

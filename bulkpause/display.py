@@ -1,0 +1,70 @@
+"""What a run shows of itself while it goes: the counts of this part of it, its pace, and what is foretold."""
+
+from __future__ import annotations
+
+from bulkpause.curfew import Curfew
+from bulkpause.engine import Engine
+from bulkpause.progress import Progress, Snapshot, Style
+from bulkpause.record import RunRecord
+from bulkpause.session import Session
+from bulkpause.settings import Settings
+from bulkpause.timing import Outlook
+from bulkpause.work import Rows
+
+
+class Display:
+    """Reads the counters of a run's parts, and passes them on as the moment they make up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rows: Rows | None,
+        *,
+        title: str,
+        style: Style,
+        record: RunRecord,
+        engine: Engine,
+        session: Session,
+        curfew: Curfew,
+    ) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._record = record
+        self._engine = engine
+        self._session = session
+        self._curfew = curfew
+        self._ended_before = 0
+        self._failed_before = 0
+        self.outlook = Outlook(curfew, most_per_s=self._most_per_s, clock=session.clock)
+        self.progress = Progress(style, title=title, snapshot=self.moment, clock=session.clock)
+
+    def begin(self, rows: Rows) -> None:
+        """From now on these rows count, and no outcome recorded until now."""
+        self._rows = rows
+        self._ended_before, self._failed_before = self._record.ended, self._record.failed
+
+    def moment(self) -> Snapshot:
+        """The run as it stands now."""
+        rows, record, engine = self._rows, self._record, self._engine
+        done, in_flight = record.ended - self._ended_before, engine.in_flight
+        total = rows.counts.accepted if rows is not None and rows.is_filled else None
+        held_s = self._session.hold.held_s()
+        return Snapshot(
+            done=done,
+            total=total,
+            failed=record.failed - self._failed_before,
+            throttled=record.throttled,
+            in_flight=in_flight,
+            held_s=held_s,
+            stopping=engine.stopping,
+            forecast=self.outlook.look(
+                done=done, total=total, answered=record.answered, in_flight=in_flight, held_s=held_s
+            ),
+            until=self._curfew.ends_at(),
+        )
+
+    def _most_per_s(self) -> float:
+        """What the settings allow, and no more than the service was found to."""
+        most_per_s, gate = self._settings.run.rate.per_s, self._session.pace
+        limit = None if gate is None else gate.pace.limit
+        return most_per_s if limit is None else min(most_per_s, limit.per_s)
