@@ -107,7 +107,7 @@ class AdaptiveGate:
     def depart(self) -> None:
         """One more is in flight."""
         self._flying += 1
-        self._tally.depart()
+        self._tally.depart(self._clock.monotonic_s())
         self._quota.depart()
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> None:
@@ -120,10 +120,11 @@ class AdaptiveGate:
         self._quota.observe(reply.quota, departed_s=departed_s, now_s=now_s, flying=self._flying)
         if reply.verdict is Verdict.THROTTLED:
             self._quota.refused()
+            self._tally.refuse(departed_s)
             self._refuse(departed_s=departed_s, now_s=now_s)
         elif _was_let_in(reply):
-            tells = reply.verdict is not Verdict.FAULT and departed_s >= self._woke_s()
-            self._tally.accept(now_s=now_s, latency_s=latency_s if tells else None)
+            if reply.verdict is not Verdict.FAULT and departed_s >= self._woke_s():
+                self._tally.answer(now_s=now_s, latency_s=latency_s)
             if self.pace.refusals is not None and self._quota.is_short(now_s=now_s):
                 self._refuse(departed_s=departed_s, now_s=now_s, is_short=True)
             elif reply.verdict is not Verdict.FAULT:

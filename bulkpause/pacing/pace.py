@@ -125,8 +125,8 @@ def after_refusal(
     elif is_short and pace.limit is not None and pace.reason is Reason.QUOTA:
         hasty, per_s = 0, pace.limit.per_s
     else:
-        accepted_per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s)
-        hasty, per_s = 0, min(pace.per_s, max(accepted_per_s, policy.least_left * pace.per_s))
+        let_in_per_s = tally.let_in_per_s(max(unit_s, SOME / pace.per_s), until_s=departed_s)
+        hasty, per_s = 0, min(pace.per_s, max(let_in_per_s, policy.least_left * pace.per_s))
     per_s = max(policy.floor_per_s, per_s)
     beat_s = min(unit_s, max(policy.beat * unit_s, policy.beat_slots / per_s))
     known = pace.limit or Limit(per_s, unit_s, policy.rest_units, policy.bold_step)
@@ -161,7 +161,9 @@ def after_acceptance(
     if departed_s < pace.cut_s:
         return pace
     if pace.refusals is not None and pace.limit is not None:
-        return _measured(policy, pace, pace.refusals, pace.limit, tally, now_s=now_s, has_quota=has_quota)
+        return _measured(
+            policy, pace, pace.refusals, pace.limit, tally, departed_s=departed_s, now_s=now_s, has_quota=has_quota
+        )
     if tally.is_slow and now_s - pace.since_s > max(_unit_s(policy, pace), 2 * (tally.recent_s or 0.0)):
         return _slowed(policy, pace, tally, now_s=now_s)
     if departed_s < pace.since_s or tally.is_slowing:
@@ -185,14 +187,22 @@ def after_silence(policy: PacePolicy, pace: Pace, *, now_s: float) -> Pace:
 
 
 def _measured(
-    policy: PacePolicy, pace: Pace, refusals: Refusals, limit: Limit, tally: Tally, *, now_s: float, has_quota: bool
+    policy: PacePolicy,
+    pace: Pace,
+    refusals: Refusals,
+    limit: Limit,
+    tally: Tally,
+    *,
+    departed_s: float,
+    now_s: float,
+    has_quota: bool,
 ) -> Pace:
-    """The refusals are over: what was accepted until their end is what the service allows."""
+    """The refusals are over: what was let in until their end is what the service allows."""
     lasted_s, per_s, unit_s = now_s - refusals.since_s, limit.per_s, limit.unit_s
     if lasted_s > LONG_S:  # its period is longer than a unit: from one end of refusals to the next
         if lasted_s > unit_s:
             unit_s = min(policy.most_unit_s, now_s - pace.open_since_s)
-        per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s)
+        per_s = tally.let_in_per_s(max(unit_s, SOME / pace.per_s), until_s=departed_s)
         if per_s * unit_s < FEW:  # hardly anything to measure by: search anew
             per_s = min(policy.start_per_s, refusals.at_per_s) / 2
             return pace._replace(
@@ -201,7 +211,8 @@ def _measured(
     elif refusals.asked and lasted_s <= unit_s:
         # Within the last beat they ended. Measured at their beginning a fixed window that was used up early looks too
         # large, measured at their end too small, for our own silence.
-        at_end_per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s - refusals.beat_s / 2)
+        until_s = departed_s - refusals.beat_s / 2
+        at_end_per_s = tally.let_in_per_s(max(unit_s, SOME / pace.per_s), until_s=until_s)
         per_s = math.sqrt(per_s * at_end_per_s)
     per_s = max(policy.floor_per_s, min(per_s, refusals.at_per_s))
     known = refusals.known
@@ -230,7 +241,8 @@ def _measured(
 def _slowed(policy: PacePolicy, pace: Pace, tally: Tally, *, now_s: float) -> Pace:
     """Replies take several times longer than usual: what comes back is what the service can do."""
     unit_s = _unit_s(policy, pace)
-    per_s = max(policy.floor_per_s, min(pace.per_s, tally.accepted_per_s(unit_s, now_s=now_s)))
+    came_back_s = now_s - (tally.recent_s or 0.0)
+    per_s = max(policy.floor_per_s, min(pace.per_s, tally.let_in_per_s(unit_s, until_s=came_back_s)))
     return pace._replace(
         per_s=policy.kept_at_first * per_s,
         reason=Reason.SLOW,

@@ -24,9 +24,9 @@ class PacePolicy:
     """
     growth_s: float = 0.15
 
-    kept: float = 0.975
+    kept: float = 0.985
     """The part of a limit that is used once two measurements agree on it."""
-    kept_at_first: float = 0.95
+    kept_at_first: float = 0.96
     """Before that."""
     kept_by_quota: float = 0.99
     """Where replies say how much is left, so that a limit is met without a refusal."""
