@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from bulkpause.clock import Clock
 from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
+from bulkpause.events import halt_fields
 from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped, unchanged
 from bulkpause.models import (
     Attempt,
@@ -31,7 +32,7 @@ from bulkpause.models import (
     Wire,
 )
 from bulkpause.passage import Passage
-from bulkpause.ports import Before, Feed, Gate, Record, ReportApi, nothing_known
+from bulkpause.ports import Before, Feed, Gate, Record, ReportApi, Watch, nothing_known, nothing_watched
 from bulkpause.retry import Retry, RetryPolicy, Stop, decide, ended
 from bulkpause.seat import Seat
 
@@ -77,6 +78,7 @@ class Engine:
         self._seats = [Seat() for _ in range(settings.concurrency)]
         self._feed: Feed | None = None
         self._before: Before = nothing_known
+        self._watch: Watch = nothing_watched
         self._drain_timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
         self.halted: Halt | None = None
@@ -96,12 +98,13 @@ class Engine:
         """Wait until the engine is told to stop, or halts."""
         await self._stopped.wait()
 
-    async def run(self, feed: Feed, *, before: Before = nothing_known) -> None:
+    async def run(self, feed: Feed, *, before: Before = nothing_known, watch: Watch = nothing_watched) -> None:
         """End every row of `feed` in one outcome. Raises AuditError, in an ExceptionGroup, if the record fails.
 
-        What `before` knows to be in the wanted state already ends `unchanged`, without a request.
+        What `before` knows to be in the wanted state already ends `unchanged`, without a request, and `watch` does not
+        hear of it.
         """
-        self._feed, self._before = feed, before
+        self._feed, self._before, self._watch = feed, before, watch
         if self._stopped.is_set():
             feed.stop()
         try:
@@ -139,7 +142,7 @@ class Engine:
             return
         self.halted = halt
         self.stop()
-        self._record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+        self._record.notice(Notice("halted", halt_fields(halt)))
 
     def halt_without_token(self, error: AuthError) -> None:
         """Stop because no token is to be had."""
@@ -198,7 +201,10 @@ class Engine:
             self.halt_without_token(error)
         finally:
             seat.job = None
-            self._record.outcome(job.outcome())
+            outcome = job.outcome()
+            self._record.outcome(outcome)
+        if (halt := self._watch(outcome)) is not None:
+            self.halt(halt)
 
     async def _attempt_until_ended(self, job: Job) -> None:
         """Attempt until the rules give the id its status; a stop or the deadline may come first."""

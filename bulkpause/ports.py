@@ -42,6 +42,17 @@ def nothing_known(_report_id: ReportId, /) -> None:
     """The Before of a run without a snapshot."""
 
 
+class Watch(Protocol):
+    """Looks on as reports end."""
+
+    def __call__(self, outcome: Outcome, /) -> Halt | None:
+        """Learn how a report ended that was in a worker's hands; a Halt ends the run."""
+
+
+def nothing_watched(_outcome: Outcome, /) -> None:
+    """The Watch of a run that goes on whatever happens."""
+
+
 class ReportApi(Protocol):
     """One exchange with the far side."""
 

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from bulkpause.audit import AuditLog
@@ -16,6 +16,7 @@ from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
+from bulkpause.events import halt_fields
 from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
@@ -31,6 +32,7 @@ from bulkpause.settings import Settings, settings_digest
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
+from bulkpause.watch import Watch
 from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
@@ -133,8 +135,9 @@ async def execute(
 async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     """The session, the engine and what watches over it, alive together."""
     record, report, clock = parts.record, parts.report, parts.clock
-    retry = parts.settings.retry
-    async with connected(parts.settings, clock=clock, rng=rng, notify=record.notice) as session:
+    retry, clean = parts.settings.retry, parts.console.log.redactor.text
+    watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
+    async with connected(parts.settings, clock=clock, rng=rng, notify=watch.hearing(record.notice)) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         engine = Engine(
             engine_settings(parts.run, parts.settings, force=force),
@@ -160,7 +163,8 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 display.rows = rows = await _rows(parts, engine, snapshot)
                 display.ended_before, display.failed_before = record.ended, record.failed
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
-                await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
+                before = nothing_known if snapshot is None else snapshot.before
+                await engine.run(rows, before=before, watch=watch.observe)
                 if parts.settings.run.verify:
                     if not engine.stopping:
                         await unless_stopped(engine.stop_requested, _verify(parts, session))
@@ -173,8 +177,8 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
         report.stop_signal = parts.signals.received
         halt = engine.halted
         if halt is None and report.stop_signal is None and (halt := session.token_gate.final()) is not None:
-            record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
-        report.halt = halt and replace(halt, message=parts.console.log.redactor.text(halt.message))
+            record.notice(Notice("halted", halt_fields(halt)))
+        report.halt = halt and Halt(halt.reason, clean(halt.message), tuple(map(clean, halt.causes)))
         report.crash = None
 
 

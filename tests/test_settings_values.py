@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkpause.settings import Command, ProxyUrl, Rate, Secret
+from bulkpause.settings import Command, GuardList, ProxyUrl, Rate, Secret
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,28 @@ def test_what_is_no_command_is_refused(value: object) -> None:
 
 def test_a_command_prints_as_one_line() -> None:
     assert str(Command(["az", "a b"])) == "az 'a b'"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("failed>5", "failed>5"),
+        (" failed > 5 , 403>3 ", "failed>5, 403>3"),
+        (["failed>5, 403>3", "consecutive>20"], "failed>5, 403>3, consecutive>20"),
+        (("none",), "none"),
+        (["none", "failed>5"], "failed>5"),
+        (["failed>5", "none"], "none"),
+        ([], "none"),
+        (GuardList(), "none"),
+    ],
+)
+def test_guards_read_from_a_list_or_a_line_and_print_as_one(value: object, text: str) -> None:
+    guards = GuardList.parse(value)
+    assert str(guards) == text
+    assert GuardList.parse(str(guards)) == guards
+
+
+@pytest.mark.parametrize("value", ["", "failed>5,", [""], [5], 5, None, {"failed": 5}, "failed=5"])
+def test_what_are_no_guards_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="failed>5, failed>2%"):
+        GuardList.parse(value)

@@ -55,11 +55,17 @@ class TokenGate:
         """The token is taken when the request is made."""
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
-        """Halt when several reports in a row refuse a fresh token as well."""
+        """Halt when several reports in a row refuse a fresh token too; at the start, when so many with one each do."""
         self._refusals.add(report_id, attempt.reply.verdict)
         if attempt.reply.verdict is Verdict.UNAUTHORISED:
             self._words = attempt.reply.message or self._words
-        return self._halt() if len(self._refusals.refused_again) >= REFUSED_REPORTS else None
+        return self._halt() if self._is_hopeless() else None
+
+    def _is_hopeless(self) -> bool:
+        known = self._refusals
+        if len(known.refused_again) >= REFUSED_REPORTS:
+            return True
+        return not known.ever_accepted and min(len(known.refused), self.tokens.refused) >= REFUSED_REPORTS
 
     def final(self) -> Halt | None:
         """Judge a run at its end: one too short to halt, in which no token was ever accepted, was not authorised."""

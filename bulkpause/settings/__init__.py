@@ -8,6 +8,7 @@ from bulkpause.settings.tree import (
     Audit,
     Auth,
     Flow,
+    Halt,
     Log,
     LogFormat,
     LogLevel,
@@ -18,7 +19,7 @@ from bulkpause.settings.tree import (
     setting_values,
     settings_digest,
 )
-from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret
+from bulkpause.settings.values import Command, GuardList, ProxyUrl, Rate, Secret
 
 __all__ = [
     "FILE_NAME",
@@ -28,6 +29,8 @@ __all__ = [
     "Auth",
     "Command",
     "Flow",
+    "GuardList",
+    "Halt",
     "Loaded",
     "Log",
     "LogFormat",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import SettingError, check_choice, check_number, checked_url, shown
-from bulkpause.settings.values import Command, ProxyUrl, Rate, Secret, is_visible_ascii
+from bulkpause.settings.values import Command, GuardList, ProxyUrl, Rate, Secret, is_visible_ascii
 
 Flow = Literal["client_secret", "certificate", "token"]
 Progress = Literal["auto", "plain", "none"]
@@ -160,6 +160,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Halt:
+    """When a run stops by itself. Without guards from elsewhere, when it is denied everything."""
+
+    when: GuardList = GuardList.parse("denied>4 of first 5, denied>99 of last 100")  # noqa: RUF009 - it is frozen
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """Where the ledger goes, if not into the run directory, and who signs it."""
 
@@ -187,6 +194,7 @@ class Settings:
     auth: Auth = Auth()
     run: Run = Run()
     retry: Retry = Retry()
+    halt: Halt = Halt()
     audit: Audit = Audit()
     log: Log = Log()
 

@@ -54,6 +54,24 @@ def test_only_a_word_from_the_api_proves_that_the_token_was_taken(gate: TokenGat
     assert verdict in {*ACCEPTED, *NEUTRAL, Verdict.UNAUTHORISED}
 
 
+@pytest.mark.parametrize(
+    ("story", "tokens", "halts"),
+    [
+        ("a b c", 3, True),
+        ("a b c d e f g h", 1, False),  # all flew with the one token that was stale
+        ("a b c", 2, False),
+        ("a a b b", 4, False),
+        (f"x:{Verdict.FORBIDDEN} a b c", 3, False),
+    ],
+)
+def test_before_anything_was_accepted_three_reports_refused_with_a_token_each_halt_the_run(
+    gate: TokenGate, story: str, tokens: int, *, halts: bool
+) -> None:
+    for number in range(tokens):
+        gate.tokens.reject(f"token-{number}")
+    assert (see(gate, story) is not None) is halts
+
+
 def test_the_halt_repeats_the_servers_words_and_says_what_to_check(gate: TokenGate) -> None:
     halt = see(gate, "a a b b c c", message="900421 MFA required")
     assert halt is not None
