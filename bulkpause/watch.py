@@ -22,18 +22,20 @@ class Watch:
     ) -> None:
         self._guards = Guards(guards)
         self._symptoms = Symptoms(rng)
+        self._has_halted = False
         self._now = now
         self._clean = clean
 
     def observe(self, outcome: Outcome) -> Halt | None:
-        """Take in how a report ended; a Halt, with the diagnosis, if a guard has had enough."""
-        if not outcome.tries:
+        """Take in how a report ended; a Halt, with the diagnosis, if a guard has had enough: once."""
+        if not outcome.tries or self._has_halted:
             return None
         words = "" if outcome.status.is_good else self._clean(outcome.message or outcome.error or "")
         self._symptoms.add(outcome, words=words, now=self._now())
         exceeded = self._guards.add(outcome)
         if exceeded is None:
             return None
+        self._has_halted = True
         causes = tuple(cause.sentence for cause in diagnose(self._symptoms))
         return Halt(HaltReason.GUARD, f"{exceeded}. {causes[0]}.", causes)
 

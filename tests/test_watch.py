@@ -62,6 +62,12 @@ def test_a_halt_says_which_guard_has_had_enough_and_what_separates_the_failures(
     assert notices == [renewal]
 
 
+def test_it_halts_once_however_many_failures_land_behind() -> None:
+    watched = Watched("failed>2")
+    halts = [watched.end(Status.DENIED) for _ in range(50)]
+    assert [number for number, halt in enumerate(halts, 1) if halt is not None] == [3]
+
+
 def test_notices_of_other_things_are_passed_on_and_no_more() -> None:
     watched = Watched("failed>5")
     notices: list[Notice] = []
