@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test lint types layers check bench clean
+.PHONY: help demo test lint types layers check bench bench-adaptive clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -40,6 +40,9 @@ check: test lint types layers demo ## all that CI runs
 bench: $(READY) ## measure the engine against a bare loop and its peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks
+
+bench-adaptive: $(READY) ## hidden limits: time over ideal and refusals, in virtual time and over sockets
+	$(BIN)/python -m benchmarks adaptive adaptive_real
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*

@@ -9,7 +9,19 @@ import subprocess
 import sys
 from typing import Final
 
-PARTS: Final = ("throughput", "latency", "loop_delay", "memory", "startup", "sandbox", "ledger", "continuing", "killed")
+PARTS: Final = (
+    "throughput",
+    "latency",
+    "loop_delay",
+    "memory",
+    "startup",
+    "sandbox",
+    "ledger",
+    "continuing",
+    "killed",
+    "adaptive",
+    "adaptive_real",
+)
 
 
 def main(names: list[str]) -> int:

@@ -72,7 +72,7 @@ class ClientSettings:
 
 
 class ReportClient:
-    """Partner Center's report API over one aiohttp session. Failures of the far side come back as a Reply."""
+    """The report API over one aiohttp session. Failures come back as a Reply; `departed` hears of what leaves."""
 
     def __init__(
         self,
@@ -81,11 +81,13 @@ class ReportClient:
         tokens: TokenSource,
         clock: Clock,
         new_id: Callable[[], str] = lambda: str(uuid4()),
+        departed: Callable[[float], None] = lambda _at_s: None,
     ) -> None:
         self._settings = settings
         self._tokens = tokens
         self._clock = clock
         self._new_id = new_id
+        self._departed = departed
         self._base = URL(settings.base_url)
         self._path = self._base.raw_path.rstrip("/") + "/ScheduledReport"
         self._wires: dict[str, Wire] = {}
@@ -98,7 +100,7 @@ class ReportClient:
             connector=aiohttp.TCPConnector(limit=settings.connections, ssl=tls),
             # One limit for the exchange, one for the connection; sock_read is covered by the total.
             timeout=aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=settings.connect_timeout_s),
-            request_class=_counted_request(self._wires),
+            request_class=_counted_request(self._wires, departed=self._departed, clock=self._clock),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # aiohttp would hop to a thread for every request; the proxy is resolved once, by run.py
             headers={"User-Agent": f"bulkpause/{__version__}", "Content-Type": "application/json"},
@@ -248,8 +250,10 @@ def _tls_context(ca_file: Path) -> ssl.SSLContext:
     return context
 
 
-def _counted_request(wires: dict[str, Wire]) -> type[aiohttp.ClientRequest]:
-    """A request class that counts what reaches the wire, aiohttp's own silent re-send included.
+def _counted_request(
+    wires: dict[str, Wire], *, departed: Callable[[float], None], clock: Clock
+) -> type[aiohttp.ClientRequest]:
+    """A request class that counts and times what reaches the wire, aiohttp's own silent re-send included.
 
     aiohttp sends an idempotent PUT a second time when a kept-alive connection dies before the reply (RFC 9110 section
     9.2.2 allows it). Trace hooks see that too, but cost 14 us a request.
@@ -257,7 +261,8 @@ def _counted_request(wires: dict[str, Wire]) -> type[aiohttp.ClientRequest]:
 
     class CountedRequest(aiohttp.ClientRequest):
         async def send(self, conn: Any) -> aiohttp.ClientResponse:
-            response = await super().send(conn)
+            response = await super().send(conn)  # a request without a body is written when this returns
+            departed(clock.monotonic_s())
             wires[self.headers["MS-CorrelationId"]].sent += 1
             return response
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from bulkpause.budget import RetryBudget
 from bulkpause.clock import Clock
 from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
 from bulkpause.events import halt_fields
@@ -64,8 +65,10 @@ class Engine:
         record: Record,
         clock: Clock,
         rng: random.Random,
+        budget: RetryBudget | None = None,
     ) -> None:
         self._settings = settings
+        self._budget = budget or RetryBudget()
         self._api = api
         self._passage = Passage(gates)
         self._record = record
@@ -101,8 +104,7 @@ class Engine:
     async def run(self, feed: Feed, *, before: Before = nothing_known, watch: Watch = nothing_watched) -> None:
         """End every row of `feed` in one outcome. Raises AuditError, in an ExceptionGroup, if the record fails.
 
-        What `before` knows to be in the wanted state already ends `unchanged`, without a request, and `watch` does not
-        hear of it.
+        What `before` knows to be in the wanted state already ends `unchanged`, without a request or a word to `watch`.
         """
         self._feed, self._before, self._watch = feed, before, watch
         if self._stopped.is_set():
@@ -224,13 +226,14 @@ class Engine:
             decision = decide(self._settings.retry, job.attempts, elapsed_s=job.elapsed_ms / 1000, rng=self._rng)
             if isinstance(decision, Stop):
                 job.status = decision.status
+            self._budget.note(number, job.status)
             for halt in self._passage.observe(job.entry.report_id, attempt):
                 self.halt(halt)
             match decision:
                 case Stop():
                     return
                 case Retry(delay_s):
-                    if self._stopped.is_set():
+                    if self._stopped.is_set() or not self._may_retry(attempt):
                         return
                     self._record.retried(job.entry, attempt, delay_s=delay_s)
                     job.retried += 1
@@ -238,6 +241,15 @@ class Engine:
             if attempt.reply.verdict is not Verdict.UNANSWERED:
                 # One MS-RequestId names one change: kept after silence, renewed after any answer (docs/api.md, 6).
                 request_id = guid(self._rng)
+
+    def _may_retry(self, attempt: Attempt) -> bool:
+        """Whether the run can pay for another attempt; if not, the id ends interrupted, and a continuation owes it."""
+        was_spent = self._budget.is_spent
+        if self._budget.draw(attempt.reply.verdict):
+            return True
+        if not was_spent:
+            self._record.notice(Notice("budget_spent", {"retries": self._budget.retries}))
+        return False
 
     def _end_if_late(self, job: Job) -> bool:
         """Whether the wait for the gates has outlasted the id's deadline, which ends it."""

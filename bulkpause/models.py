@@ -126,6 +126,13 @@ class SourceCounts:
         return self.accepted + self.duplicate + self.invalid
 
 
+class Quota(NamedTuple):
+    """What X-RateLimit headers say: how many requests a period allows, and how many of them are left."""
+
+    limit: int
+    remaining: int
+
+
 class Reply(NamedTuple):
     """What the far side said to one attempt, judged by `replies.judge`, or why it said nothing."""
 
@@ -140,6 +147,7 @@ class Reply(NamedTuple):
     retry_after_s: float | None = None
     modified_time: str | None = None
     """When the service says the report was last changed, in its words: a confirmed change names its own time."""
+    quota: Quota | None = None
 
 
 class Report(NamedTuple):

@@ -8,7 +8,7 @@ from bulkpause.audit import AuditLog
 from bulkpause.events import intent_fields, outcome_fields, retry_fields
 from bulkpause.logs import Log, Redactor
 from bulkpause.models import Attempt, Entry, Notice, Operation, Outcome, Status
-from bulkpause.summary import RunSummary
+from bulkpause.summary import FullestWindows, RunSummary
 
 LOUD_EVENTS: Final = frozenset({"hold", "halted", "token_renewal_failed", "snapshot_failed"})
 
@@ -31,6 +31,7 @@ class RunRecord:
         """The latest words without secrets: a service says the same of success every time."""
         self._intents: set[int] = set()
         """Rows with an intent that no outcome has followed yet."""
+        self._windows = FullestWindows()
         self.ended = 0
         self.failed = 0
 
@@ -99,6 +100,14 @@ class RunRecord:
         self._summary.add_event(notice.event, fields)
         say = self._log.warning if notice.event in LOUD_EVENTS else self._log.info
         say(f"run.{notice.event}", **fields)
+
+    def departed(self, at_s: float) -> None:
+        """A request has left, at `at_s` seconds of a monotonic clock; counted for the certificate alone."""
+        self._windows.add(at_s)
+
+    def certify(self, *, rate_per_s: float) -> None:
+        """Write down how full the fullest windows were, against the agreed rate."""
+        self.notice(Notice("rate_certified", self._windows.certificate(rate_per_s=rate_per_s)))
 
     def check(self) -> None:
         """Raise AuditError if the ledger has failed."""

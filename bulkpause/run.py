@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from bulkpause.audit import AuditLog
+from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
 from bulkpause.events import halt_fields
-from bulkpause.gates import ReachGate
+from bulkpause.gates import BreakerGate, ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
@@ -127,6 +128,8 @@ async def execute(
                 report.finished_at = clock.now()
                 report.wall_s = work.earlier_wall_s + clock.monotonic_s() - started_s
                 note_unread(report)
+                with suppress(AuditError):  # met again when the ledger is closed
+                    record.certify(rate_per_s=settings.run.rate.per_s)
                 await close_ledger(audit, report, settings)
                 write_summary(report)
     return report
@@ -137,12 +140,16 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     record, report, clock = parts.record, parts.report, parts.clock
     retry, clean = parts.settings.retry, parts.console.log.redactor.text
     watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
-    async with connected(parts.settings, clock=clock, rng=rng, notify=watch.hearing(record.notice)) as session:
+    notify = watch.hearing(record.notice)
+    async with connected(parts.settings, clock=clock, rng=rng, notify=notify, departed=record.departed) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
+        breaker = BreakerGate(
+            BreakerPolicy(give_up_after_s=parts.settings.halt.give_up_after_s), clock=clock, notify=record.notice
+        )
         engine = Engine(
             engine_settings(parts.run, parts.settings, force=force),
             api=session.api,
-            gates=(session.hold, reach, session.token_gate, session.rate),
+            gates=(session.hold, reach, breaker, session.token_gate, *session.pacing),
             record=record,
             clock=clock,
             rng=rng,

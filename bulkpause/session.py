@@ -11,8 +11,10 @@ from typing import Final
 from bulkpause.auth import TokenGate, Tokens, tenant_of
 from bulkpause.client import ClientSettings, ReportClient
 from bulkpause.clock import Clock
-from bulkpause.gates import HoldGate, RateGate
+from bulkpause.gates import AdaptiveGate, HoldGate, RateGate
 from bulkpause.models import Attempt, Halt, Notice, ReportId
+from bulkpause.pacing import PacePolicy
+from bulkpause.ports import Gate
 from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
@@ -34,6 +36,8 @@ class Session:
     api: ReportClient
     token_gate: TokenGate
     hold: HoldGate
+    pace: AdaptiveGate | None
+    """None if the rate is to stay as agreed."""
     rate: RateGate
     clock: Clock
     rng: random.Random
@@ -42,6 +46,11 @@ class Session:
         """Wait until a request may leave that no worker sends."""
         await self.hold.admit()
         await self.rate.admit()
+
+    @property
+    def pacing(self) -> tuple[Gate, ...]:
+        """The gates that space attempts out."""
+        return (self.rate,) if self.pace is None else (self.pace, self.rate)
 
     async def tenant_id(self) -> str | None:
         """The tenant that the token is for, None if it does not say. Raises AuthError if there is no token."""
@@ -73,17 +82,33 @@ class Session:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, *, clock: Clock, rng: random.Random, notify: Callable[[Notice], None]
+    settings: Settings,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    notify: Callable[[Notice], None],
+    departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[Session]:
-    """A session as `settings` ask for; nothing is sent yet. `notify` hears what its parts decide.
+    """A session as `settings` ask for; nothing is sent yet.
 
+    `notify` hears what its parts decide, `departed` when each request leaves.
     Raises ConfigError if credentials are missing or a file they name is unusable.
     """
     tokens = Tokens(acquire_for(settings, clock=clock), clock, notify=notify, token_timeout_s=settings.auth.timeout_s)
-    hold = HoldGate(cap_s=settings.retry.retry_after_cap_s, clock=clock, notify=notify)
-    rate = RateGate(per_s=settings.run.rate.per_s)
-    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock) as api:
-        yield Session(settings, api, TokenGate(tokens), hold, rate, clock, rng)
+    run = settings.run
+    pace = None
+    if run.adapt:
+        policy = PacePolicy(ceiling_per_s=run.rate.per_s, start_per_s=run.rate_start.per_s)
+        pace = AdaptiveGate(policy, clock=clock, notify=notify)
+    hold = HoldGate(
+        cap_s=settings.retry.retry_after_cap_s,
+        clock=clock,
+        notify=notify,
+        yields=lambda: pace is not None and pace.yields,
+    )
+    rate = RateGate(per_s=run.rate.per_s)
+    async with ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed) as api:
+        yield Session(settings, api, TokenGate(tokens), hold, pace, rate, clock, rng)
 
 
 def client_settings(settings: Settings) -> ClientSettings:

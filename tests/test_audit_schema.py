@@ -40,7 +40,10 @@ def test_every_line_of_a_run_fits_the_published_schema(lines: list[dict[str, Any
 
 def test_the_run_wrote_every_event_that_needs_no_accident(lines: list[dict[str, Any]]) -> None:
     events = Counter(line["event"] for line in lines)
-    assert {"run_started", "source_read", "attempt_started", "retry_scheduled", "hold", "outcome"} <= set(events)
+    assert {"run_started", "source_read", "attempt_started", "retry_scheduled", "rate_changed", "outcome"} <= set(
+        events
+    )
+    assert events["rate_certified"] == 1
     assert lines[0]["event"] == "run_started"
     assert lines[-1]["event"] == "run_finished"
 
@@ -116,7 +119,9 @@ def test_every_line_of_a_run_without_its_snapshot_fits(cli: Cli, serve: Serve) -
     assert flaws(cli) == []
 
 
-@pytest.mark.parametrize("event", ["snapshot_failed", "resolved", "left_alone", "finding", "verified"])
+@pytest.mark.parametrize(
+    "event", ["snapshot_failed", "resolved", "left_alone", "finding", "verified", "rate_certified"]
+)
 def test_a_line_of_a_look_that_lacks_what_it_is_about_does_not_fit(lines: list[dict[str, Any]], event: str) -> None:
     bare = {name: lines[0][name] for name in ("schema", "run_id", "seq", "prev", "at")}
     assert not jsonschema.Draft202012Validator(SCHEMA).is_valid({**bare, "event": event})

@@ -48,6 +48,7 @@ REPLIES = st.builds(
     report_status=st.none(),
     retry_after_s=st.none(),
     modified_time=st.none(),
+    quota=st.none(),
 )
 ATTEMPTS = st.builds(
     Attempt,

@@ -155,12 +155,15 @@ class Held:
     """A hold gate, what it said, and when each of its waiters got through."""
 
     cap_s: float = 300.0
+    yields: bool = False
     notices: list[Notice] = field(default_factory=list)
     through: list[float] = field(default_factory=list)
     halts: list[Halt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.gate = HoldGate(cap_s=self.cap_s, clock=VirtualClock(), notify=self.notices.append)
+        self.gate = HoldGate(
+            cap_s=self.cap_s, clock=VirtualClock(), notify=self.notices.append, yields=lambda: self.yields
+        )
 
     def play(self, events: Sequence[tuple[float, Attempt]], *, arrivals: Sequence[float] = ()) -> Held:
         """Show the gate an attempt at each moment of `events`; a waiter comes at each of `arrivals`."""
@@ -248,7 +251,26 @@ def test_a_storm_gives_one_notice() -> None:
 
 
 def test_the_next_storm_gives_its_own_notice() -> None:
-    assert Held().play([(0, throttled(5)), (0, throttled(5)), (6, throttled(5)), (6, throttled(5))]).holds() == [5, 5]
+    storms = [(0, throttled(5)), (0, throttled(5)), (6, attempt()), (6.5, throttled(5)), (6.5, throttled(5))]
+    assert Held().play(storms).holds() == [5, 5]
+
+
+def test_refused_again_right_after_a_hold_the_next_adds_the_doubling_to_what_is_asked_for() -> None:
+    assert Held().play([(0, throttled(5)), (6, throttled(5)), (13, throttled(5)), (22, throttled())]).holds() == [
+        5,
+        6,
+        8,
+        8,
+    ]
+
+
+def test_a_short_wait_is_left_to_the_report_where_the_pace_gives_way() -> None:
+    held = Held(yields=True).play([(0, throttled(2)), (0.1, throttled()), (0.2, throttled(2.1))])
+    assert held.holds() == [2.1]
+
+
+def test_a_wait_that_an_outage_asks_for_holds_everybody_however_short() -> None:
+    assert Held(yields=True).play([(0, attempt(Verdict.FAULT, asked_s=1))]).holds() == [1]
 
 
 @pytest.mark.parametrize(("asked_s", "halts"), [(300.0, False), (300.1, True), (1e18, True)])

@@ -80,6 +80,23 @@ def test_a_notice_is_written_counted_and_said_as_loud_as_it_matters(
     assert recording.log.said == [(level, f"run.{event}", {"hold_s": 2.0})]
 
 
+def test_the_certificate_is_written_counted_and_said(recording: Recording) -> None:
+    for at_s in (7.0, 7.5, 9.0):
+        recording.record.departed(at_s)
+    recording.record.certify(rate_per_s=5.0)
+    certificate = {"requests": 3, "fullest_1_s": 2, "fullest_10_s": 3, "fullest_60_s": 3}
+    assert recording.audit.lines == [("rate_certified", {**certificate, "rate_limit_per_s": 5.0, "exceeded": False})]
+    assert recording.summary.pace.requests == 3
+    assert recording.log.said[0][:2] == ("info", "run.rate_certified")
+
+
+def test_a_certificate_that_the_ledger_refuses_is_not_counted(recording: Recording) -> None:
+    recording.audit.broken = True
+    with pytest.raises(AuditError):
+        recording.record.certify(rate_per_s=5.0)
+    assert recording.summary.to_dict()["rate_windows"] is None
+
+
 def test_words_of_the_far_side_lose_their_secrets_before_anything_keeps_them(recording: Recording) -> None:
     reply = Reply(Verdict.FAULT, 500, 500, message="echo: planted", error="Bearer abc")
     recording.record.retried(Entry(ID, 2), FAILED._replace(reply=reply), delay_s=0.0)

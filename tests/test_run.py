@@ -57,12 +57,33 @@ def test_the_ledger_tells_the_run_from_its_first_line_to_its_last(cli: Cli, serv
     cli("pause", cli.source(sandbox.report_ids))
     ledger = cli.ledger()
     events = [line["event"] for line in ledger]
-    assert (events[0], events[-1]) == ("run_started", "run_finished")
-    assert sorted(events[1:-1]) == ["attempt_started", "outcome", "signed_in", "snapshot_taken", "source_read"]
+    assert (events[0], events[-2:]) == ("run_started", ["rate_certified", "run_finished"])
+    assert sorted(events[1:-2]) == ["attempt_started", "outcome", "signed_in", "snapshot_taken", "source_read"]
     assert events.index("signed_in") < events.index("attempt_started") < events.index("outcome")
     assert (ledger[0]["operation"], ledger[0]["target"], ledger[0]["sandbox"]) == ("pause", sandbox.base_url, False)
     sealed = {"audit_lines": ledger[-1]["lines"], "audit_head": ledger[-1]["head"]}
     assert ledger[-1]["summary"] | sealed == cli.summary()
+
+
+def test_the_pace_is_certified_by_every_request_that_left_the_list_and_retries_included(cli: Cli, serve: Serve) -> None:
+    sandbox = serve("500*1@n=3")
+    said = cli("pause", cli.source(sandbox.report_ids), "--rate", "500/s")
+    left = len(sandbox.journal.entries)
+    figures = {"requests": left, "fullest_1_s": left, "fullest_10_s": left, "fullest_60_s": left}
+    certificate = {**figures, "rate_limit_per_s": 500.0, "exceeded": False}
+    (line,) = (line for line in cli.ledger() if line["event"] == "rate_certified")
+    assert left == 10
+    assert certificate.items() <= line.items()
+    assert cli.summary()["rate_windows"] == {**certificate, "unknown_parts": 0}
+    assert "\nPace      at most 10 in any second: within 500/s\n" in said.out
+
+
+def test_a_run_that_sends_nothing_certifies_that(cli: Cli, serve: Serve) -> None:
+    sandbox = serve()
+    said = cli("pause", cli.source(["no id"]))
+    assert sandbox.journal.entries == ()
+    assert (said.code, cli.summary()["rate_windows"]["requests"]) == (1, 0)
+    assert "Pace" not in said.out
 
 
 def test_json_prints_the_summary_document_and_nothing_else(cli: Cli, serve: Serve) -> None:
@@ -350,7 +371,7 @@ def test_no_secret_is_printed_or_kept(
 
 def test_the_log_and_progress_are_quiet_on_demand(cli: Cli, serve: Serve) -> None:
     sandbox = serve("429:0.01*1")
-    assert "run.hold" in cli("pause", cli.source(sandbox.report_ids)).err
+    assert "run.hold" in cli("pause", cli.source(sandbox.report_ids), "--no-adapt").err
     sandbox = serve("429:0.01*1")
     assert cli("pause", cli.source(sandbox.report_ids), "-q").err == ""
 

@@ -274,7 +274,7 @@ def test_a_variable_that_means_nothing_is_refused(tmp_path: Path, name: str, mea
 def test_a_variable_that_is_not_ours_is_left_alone(tmp_path: Path, name: str) -> None:
     result = loaded(tmp_path, "[run]\nconcurrency = 2\n", environ={name: "tcp://10.0.0.1:443"})
     assert result.settings.api == Settings().api
-    assert result.settings.run.rate == Rate(5)
+    assert result.settings.run.rate == Rate(100)
 
 
 HERE = "file ./bulkpause.toml"
@@ -287,7 +287,7 @@ HERE = "file ./bulkpause.toml"
         (b"\xff\xfer\x00", f"{HERE} is not UTF-8 text; save it as UTF-8"),
         ("rate = 5", f"{HERE}: 'rate' is no section; did you mean run.rate?"),
         ("[rnu]", f"{HERE}: 'rnu' is no section; did you mean run?"),
-        ("[stop]\nx = 1", f"{HERE}: 'stop' is no section; `bulkpause config show` lists them all"),
+        ("[window]\nx = 1", f"{HERE}: 'window' is no section; `bulkpause config show` lists them all"),
         (
             "[halt]\nwhen = ['failed<5']",
             f"halt.when = ['failed<5'] ({HERE}): 'failed<5': there is no > in it; write {FORMS}",

@@ -143,8 +143,10 @@ _FORCE = _section(
 )
 _PACE = _section(
     "Pace",
-    _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min; retries count.  [5/s]"),
-    _option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [8]"),
+    _option("--rate", type=RateType(), metavar="RATE", help="Never faster: 5/s, 600/min; retries count.  [100/s]"),
+    _option("--rate-start", type=RateType(), metavar="RATE", help="Where the search for the limit begins.  [20/s]"),
+    _option("--no-adapt", is_flag=True, help="Go at --rate, whatever the service says of it."),
+    _option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [32]"),
     _option("--max-tries", type=click.IntRange(1), metavar="N", help="Attempts per report.  [6]"),
     _option("--timeout", type=_SECONDS, metavar="SECONDS", help="For one attempt.  [30]"),
     _option("--deadline", type=_SECONDS, metavar="SECONDS", help="For one report with its retries.  [900]"),
@@ -185,13 +187,19 @@ _PROGRESS = _section(
     ),
 )
 
-_REPEATED_SWITCHES: Final = {"--sandbox": "sandbox", "--force": "force", "--by-status": "by_status"}
+_REPEATED_SWITCHES: Final = {
+    "--sandbox": "sandbox",
+    "--force": "force",
+    "--by-status": "by_status",
+    "--no-adapt": "no_adapt",
+}
 _REPEATED: Final = {
     "base_url": "--base-url",
     "ca_file": "--ca-file",
     "config_file": "--config",
     "profile": "--profile",
     "rate": "--rate",
+    "rate_start": "--rate-start",
     "concurrency": "--concurrency",
     "max_tries": "--max-tries",
     "timeout": "--timeout",
@@ -220,7 +228,7 @@ undo_options = _all(_SAFETY, _READING, _PACE, _LIMITS, runs_dir_option, _AUDIT, 
 
 verify_options = _all(
     _section("Safety", _option("--sandbox", is_flag=True, help="The run was about the embedded sandbox.")),
-    _section("Pace", _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min.  [5/s]")),
+    _section("Pace", _option("--rate", type=RateType(), metavar="RATE", help="Most requests: 5/s, 600/min.  [100/s]")),
     runs_dir_option,
     json_option,
     log_options,
@@ -257,6 +265,8 @@ def load_settings(options: dict[str, Any]) -> Loaded:
             "api.ca_file": options.get("ca_file"),
             "api.timeout_s": options.get("timeout"),
             "run.rate": options.get("rate"),
+            "run.rate_start": options.get("rate_start"),
+            "run.adapt": False if options.get("no_adapt") else None,
             "run.concurrency": options.get("concurrency"),
             "run.runs_dir": options.get("runs_dir"),
             "run.snapshot": False if options.get("no_snapshot") else None,

@@ -18,6 +18,7 @@ from bulkpause.progress import duration
 from bulkpause.runs.report import RunReport
 from bulkpause.settings import Rate
 from bulkpause.summary import Failure, Group
+from bulkpause.summary.windows import SPANS_S, Pace
 from bulkpause.tenant.verify import Finding, Verification
 from bulkpause.work.undo import Why
 
@@ -34,6 +35,8 @@ _LEFT_ALONE: Final[Mapping[str, str]] = {
     Why.IN_DOUBT: "left alone, in doubt whether the run changed it",
     Why.MISSING: "left alone, no longer in the tenant's list",
 }
+
+_WINDOWS: Final = ("any second", "10 s", "a minute")
 
 _COLOURS: Final = {"2": "green", "4": "yellow", "5": "red"}
 """By the first digit of a StatusCode."""
@@ -188,6 +191,8 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         facts.append(("Requests", _requests(report)))
         latency = summary.latencies.to_dict()
         facts.append(("Latency", ", ".join(f"{name} {ms:,.0f} ms" for name, ms in latency.items() if ms is not None)))
+    if (pace := _pace(summary.pace)) is not None:
+        facts.append(("Pace", pace))
     if (tenant := _tenant(report)) is not None:
         facts.append(("Tenant", tenant))
     if (verified := _verified(report)) is not None:
@@ -197,6 +202,20 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         facts.append(("Untouched", printable(str(run.left_alone_file))))
     commands = (("Failures", report.failures_command), ("Next", report.next_command), ("Undo", report.undo_command))
     return facts + [(name, printable(command)) for name, command in commands if command is not None]
+
+
+def _pace(pace: Pace) -> str | None:
+    """How full the fullest windows were, up to one that holds everything; None if nothing is known to have left."""
+    if not pace.requests:
+        return None
+    said: list[str] = []
+    for name, words in zip(SPANS_S, _WINDOWS, strict=True):
+        said.append(f"{pace.fullest[name]:,} in {words}")
+        if pace.fullest[name] == pace.requests:
+            break
+    verdict = f"{'ABOVE' if pace.exceeded else 'within'} {Rate(pace.rate_limit_per_s)}"
+    unknown = f"; not known of {many(pace.unknown_parts, 'part')} that broke off" if pace.unknown_parts else ""
+    return f"at most {', '.join(said)}: {verdict}{unknown}"
 
 
 def _tenant(report: RunReport) -> str | None:

@@ -51,7 +51,11 @@ _PERCENT = click.FloatRange(0, 100)
 @click.option("--inactive", type=_PERCENT, default=0.0, metavar="PERCENT", help="How many of them are Inactive.  [0]")
 @click.option("--page-size", type=click.IntRange(1), metavar="N", help="Reports on a page of the list; else all.")
 @click.option("--latency", metavar="SPEC", help="Such as 50ms, 20ms..200ms.")
-@click.option("--rate-limit", metavar="SPEC", help="Such as 10/s or 600/min; beyond it 429 with Retry-After.")
+@click.option(
+    "--rate-limit",
+    metavar="SPEC",
+    help="Such as 10/s or 600/min; beyond it 429 with Retry-After. --rate-limit help explains it.",
+)
 @click.option(
     "--fault", "faults", metavar="SPEC", multiple=True, help="What goes wrong; repeatable. --fault help explains it."
 )
@@ -81,6 +85,7 @@ def sandbox(**options: Any) -> None:
     """Serve an emulated Partner Center on loopback until Ctrl-C, and print how to use it."""
     from bulkpause.sandbox import (  # noqa: PLC0415 - keep --help quick
         FAULT_HELP,
+        RATE_LIMIT_HELP,
         Casing,
         Sandbox,
         SandboxSettings,
@@ -91,6 +96,9 @@ def sandbox(**options: Any) -> None:
 
     if "help" in options["faults"]:
         click.echo(FAULT_HELP)
+        return
+    if options["rate_limit"] == "help":
+        click.echo(RATE_LIMIT_HELP)
         return
     if options["paused"] + options["inactive"] > 100:  # noqa: PLR2004 - per cent
         raise UsageError("--paused and --inactive come to more than 100 percent.")

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from bulkpause.clock import Clock
-from bulkpause.models import Attempt, Halt, HaltReason, Notice, ReportId, Verdict
+from bulkpause.models import Attempt, Halt, HaltReason, Notice, Reply, ReportId, Verdict
 
 FIRST_BARE_HOLD_S: Final = 1.0
 LONGEST_BARE_HOLD_S: Final = 60.0
+SHORT_S: Final = 2.0
+"""A longer Retry-After holds everybody, whatever else slows down."""
+
 NO_HOLD: Final = float("-inf")
 
 
@@ -17,16 +20,26 @@ class HoldGate:
     """Holds every worker for as long as the service asks; beyond `cap_s` it ends the run instead.
 
     A 429 without Retry-After, or with one of zero, holds too: one second, doubling up to a minute until something else
-    is answered, since every refused request counts against the limit as well (Partner Center's API throttling
-    guidance).
+    is answered, since every refused request counts against the limit as well. What the doubling adds is added to a
+    Retry-After, too, when the first reply after it is another 429 (Partner Center's API throttling guidance).
+
+    Where `yields` says that the pace gives way by itself, a short wait is left to the report that was refused.
     """
 
-    def __init__(self, *, cap_s: float, clock: Clock, notify: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        *,
+        cap_s: float,
+        clock: Clock,
+        notify: Callable[[Notice], None],
+        yields: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._cap_s = cap_s
         self._clock = clock
         self._notify = notify
         self._until_s = NO_HOLD
         self._bare_hold_s = FIRST_BARE_HOLD_S
+        self._yields = yields
 
     async def admit(self) -> None:
         """Wait for the end of the hold, which may move away meanwhile."""
@@ -56,16 +69,23 @@ class HoldGate:
                 f"the service asks for a wait of {asked_s:.0f} s, longer than retry.retry_after_cap_s "
                 f"({self._cap_s:.0f} s). Try again later, or allow a longer wait.",
             )
-        if asked_s:
-            self._hold(asked_s, reply.status_code)
-        elif not self.is_open():
-            pass  # a reply to an attempt that left before the hold says nothing new
+        if self._is_short(reply):
+            return None
+        if not self.is_open():
+            if asked_s:
+                self._hold(asked_s, reply.status_code)  # an attempt that left before the hold; alone it says no more
         elif reply.verdict is Verdict.THROTTLED:
-            self._hold(self._bare_hold_s, reply.status_code)
+            self._hold(self._bare_hold_s + (asked_s - FIRST_BARE_HOLD_S if asked_s else 0.0), reply.status_code)
             self._bare_hold_s = min(2 * self._bare_hold_s, LONGEST_BARE_HOLD_S)
+        elif asked_s:
+            self._hold(asked_s, reply.status_code)
         elif reply.verdict is not Verdict.UNANSWERED:
             self._bare_hold_s = FIRST_BARE_HOLD_S
         return None
+
+    def _is_short(self, reply: Reply) -> bool:
+        """Whether only the refused report need wait, since the pace gives way as well."""
+        return reply.verdict is Verdict.THROTTLED and (reply.retry_after_s or 0.0) <= SHORT_S and self._yields()
 
     def _hold(self, hold_s: float, status_code: int | None) -> None:
         until_s = self._clock.monotonic_s() + hold_s

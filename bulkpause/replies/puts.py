@@ -5,13 +5,16 @@ The shapes and their sources are listed in docs/api.md sections 3, 4 and 6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from bulkpause.models import Operation, Reply, ReportId, Verdict
+from bulkpause.models import Operation, Quota, Reply, ReportId, Verdict
 from bulkpause.replies.envelope import Fields, excerpt, field, message, parse, plain, status_code, text
 from bulkpause.retry import retry_after_s
+
+_COUNT: Final = re.compile(r"[1-9]\d{0,8}|0", re.ASCII)
 
 _VERDICTS: Final = {
     401: Verdict.UNAUTHORISED,
@@ -41,7 +44,20 @@ def judge(
     """
     fields = parse(body)
     refused = refusal(http_status=http_status, headers=headers, fields=fields, body=body, now=now)
-    return refused or _judge_success(operation, report_id, http_status, body, fields)
+    reply = refused or _judge_success(operation, report_id, http_status, body, fields)
+    told = quota(headers)
+    return reply if told is None else reply._replace(quota=told)
+
+
+def quota(headers: Mapping[str, str]) -> Quota | None:
+    """What the X-RateLimit headers say; None if they say nothing, or nonsense (docs/api.md section 6)."""
+    remaining = headers.get("X-RateLimit-Remaining")
+    if remaining is None:
+        return None
+    limit = headers.get("X-RateLimit-Limit", "")
+    if not (_COUNT.fullmatch(limit) and _COUNT.fullmatch(remaining)) or not 0 <= int(remaining) <= int(limit):
+        return None
+    return Quota(int(limit), int(remaining))
 
 
 def refusal(

@@ -21,12 +21,22 @@ from bulkpause.summary import RunSummary
 
 SUMMARY_SCHEMA: Final = 1
 
-_SWITCHES: Final = frozenset({"--sandbox", "--force", "--by-status"})
+_SWITCHES: Final = frozenset({"--sandbox", "--force", "--by-status", "--no-adapt"})
 _REFUSED: Final = {
     "continue": frozenset({"--by-status"}),
     "undo": frozenset({"--by-status", "--force"}),
     "verify": frozenset(
-        {"--by-status", "--force", "--halt", "--concurrency", "--max-tries", "--timeout", "--deadline"}
+        {
+            "--by-status",
+            "--force",
+            "--halt",
+            "--rate-start",
+            "--no-adapt",
+            "--concurrency",
+            "--max-tries",
+            "--timeout",
+            "--deadline",
+        }
     ),
 }
 """By verb, which of a run's flags it does not know, or must not inherit."""

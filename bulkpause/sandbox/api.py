@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from bulkpause.sandbox.exchange import Answer, Ending, Request
 from bulkpause.sandbox.faults import Arrival, FaultPlan, Kind, Step, Target
 from bulkpause.sandbox.journal import Journal
 from bulkpause.sandbox.misbehave import CARRIED_OUT, failure, lie, spoil, stand_in
-from bulkpause.sandbox.pace import limiter
+from bulkpause.sandbox.pace import limiter, spelt
 from bulkpause.sandbox.reports import Reports, applied, parse_report_id, to_item
 from bulkpause.sandbox.settings import SandboxSettings
 from bulkpause.sandbox.tokens import INVALID_CLIENT, Grant, Tokens
@@ -108,21 +107,22 @@ class Api:
         return Arrival(target=target, report_id=report_id, number=self._numbers[counted], since_first_put_s=since_s)
 
     def _throttle(self, request: Request, headers: dict[str, str]) -> Answer | None:
-        """429 in the gateway's words if the limit is used up; adds X-RateLimit headers where they are wanted."""
+        """429 in the words wanted if the limit is used up; adds X-RateLimit headers where they are wanted."""
         rate = self._settings.rate_limit
         if self._limiter is None or rate is None:
             return None
-        admission = self._limiter.admit(now_s=request.now_s)
+        admission = self._limiter.admit(now_s=request.at.timestamp() if rate.wall else request.now_s)
         if rate.headers:
-            headers |= {"X-RateLimit-Limit": str(rate.limit), "X-RateLimit-Remaining": str(admission.remaining)}
-        if admission.retry_after_s <= 0:
+            headers |= {"X-RateLimit-Limit": str(admission.limit), "X-RateLimit-Remaining": str(admission.remaining)}
+        if admission.admitted:
             return None
-        retry_after_s = max(1, math.ceil(admission.retry_after_s))
+        wait = spelt(admission.retry_after_s, rate.retry_after, at=request.at)
         return failure(
             429,
             casing=self._settings.casing,
-            headers={"Retry-After": str(retry_after_s)},
-            retry_after_s=retry_after_s,
+            shape=rate.shape,
+            headers={} if wait is None else {"Retry-After": wait},
+            retry_after_s=None if wait is None or rate.retry_after == "date" else float(wait),
         )
 
     def _serve(self, request: Request, arrival: Arrival, query: str) -> Answer:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from enum import StrEnum
 
 from bulkpause.models import ReportId
@@ -57,3 +59,9 @@ class Answer:
     def outcome(self) -> int | str:
         """The status where the client gets one, else what became of the connection."""
         return self.status if self.ending in {Ending.REPLY, Ending.CLOSE} else self.ending.value
+
+
+def http_date(moment: datetime) -> str:
+    """As a header spells it, rounded up to a second: it must not promise an earlier end than was meant."""
+    whole = moment.replace(microsecond=0) + timedelta(seconds=math.ceil(moment.microsecond / 1_000_000))
+    return format_datetime(whole, usegmt=True)

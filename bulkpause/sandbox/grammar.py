@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from bulkpause.models import ReportId
 from bulkpause.sandbox.faults import PUTS, Fault, Kind, Shape, Step, Target, Where
 from bulkpause.sandbox.reports import parse_report_id
+from bulkpause.sandbox.terms import AMOUNT, choose, number, positive
 
 FAULT_HELP: Final = """\
 STEP[+STEP...][@WHERE[,WHERE...]]   the first rule that applies to a request decides its fate
@@ -51,7 +51,6 @@ def parse_fault(text: str) -> Fault:
 _STEP: Final = re.compile(
     r"(?P<kind>[a-z0-9-]+)(/(?P<shape>[a-z]+))?(:(?P<detail>[^*]+))?(\*(?P<times>[1-9]\d*))?", re.ASCII
 )
-_Word = TypeVar("_Word", bound=StrEnum)
 _ONLY_FOR: Final = {
     Kind.LIE_ACTIVE: PUTS,
     Kind.LIE_DONE: PUTS,
@@ -64,8 +63,7 @@ _ONLY_FOR: Final = {
     Kind.INVALID_CLIENT: frozenset({Target.TOKEN}),
 }
 _NUMBER_DETAILS: Final = frozenset({Kind.SLOW, Kind.LIE_STATUS})
-_AMOUNT: Final = r"\d{1,9}(\.\d+)?"
-_RETRY_AFTER: Final = re.compile(rf"((date|ms|x-ms)=)?{_AMOUNT}|raw=.+|none", re.ASCII)
+_RETRY_AFTER: Final = re.compile(rf"((date|ms|x-ms)=)?{AMOUNT}|raw=.+|none", re.ASCII)
 
 
 def _parse_step(text: str) -> Step:
@@ -76,13 +74,13 @@ def _parse_step(text: str) -> Step:
     word, detail = match["kind"], match["detail"]
     if word.isdecimal():
         return _status_step(int(word), shape=match["shape"], detail=detail, times=times)
-    kind = _choose(Kind, word, "a kind of fault")
+    kind = Kind(choose(Kind, word, "a kind of fault"))
     if kind is Kind.STATUS or match["shape"]:
         raise ValueError(f"{text!r}: a shape belongs to an HTTP status, such as 500/gateway")
     if detail is not None and kind is not Kind.NEXT_FOREIGN:
         if kind not in _NUMBER_DETAILS:
             raise ValueError(f"{word} takes no detail")
-        _number(detail)
+        number(detail)
     elif kind is Kind.SLOW:
         raise ValueError("slow needs seconds, such as slow:2")
     return Step(kind=kind, detail=detail, times=times)
@@ -93,7 +91,7 @@ def _status_step(status: int, *, shape: str | None, detail: str | None, times: i
         raise ValueError(f"{status} is not an HTTP status from 300 to 599")
     if status >= 400 and detail is not None and not _RETRY_AFTER.fullmatch(detail):  # noqa: PLR2004
         raise ValueError(f"{detail!r} is no Retry-After: 2, 2.5, date=3, ms=1500, x-ms=1500, raw=TEXT or none")
-    chosen = _choose(Shape, shape, "a shape of error body") if shape else None
+    chosen = Shape(choose(Shape, shape, "a shape of error body")) if shape else None
     return Step(kind=Kind.STATUS, status=status, shape=chosen, detail=detail, times=times)
 
 
@@ -107,17 +105,17 @@ def _parse_where(text: str) -> Where:
                 found["report_ids"] = frozenset(map(_report_id, value.split("|")))
             case "n":
                 low, dots, high = value.partition("..")
-                found |= _span("first", _positive(low), "last", _positive(high if dots else low), part)
+                found |= _span("first", positive(low), "last", positive(high if dots else low), part)
             case "every":
-                found["every"] = _positive(value)
+                found["every"] = positive(value)
             case "t":
                 low, _, high = value.partition("..")
-                found |= _span("from_s", _number(low), "until_s", _number(high) if high else None, part)
+                found |= _span("from_s", number(low), "until_s", number(high) if high else None, part)
             case _ if part.endswith("%"):
                 which = "request_percent" if part.startswith("~") else "report_percent"
                 found[which] = _percent(part.removeprefix("~").removesuffix("%"))
             case _:
-                targets.add(_choose(Target, part, "a condition (5%, ~5%, id=, n=, every=, t=) or a target"))
+                targets.add(Target(choose(Target, part, "a condition (5%, ~5%, id=, n=, every=, t=) or a target")))
     return Where(targets=frozenset(targets) or PUTS, **found)  # type: ignore[arg-type]  # names and types as above
 
 
@@ -141,26 +139,7 @@ def _report_id(text: str) -> ReportId:
 
 
 def _percent(text: str) -> float:
-    percent = _number(text)
+    percent = number(text)
     if percent > 100:  # noqa: PLR2004 - per cent
         raise ValueError(f"{text}% is not between 0% and 100%")
     return percent
-
-
-def _positive(text: str) -> int:
-    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
-        raise ValueError(f"{text!r} is not 1 or more")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    if not re.fullmatch(_AMOUNT, text, re.ASCII):  # float() takes nan, inf and -1 as well
-        raise ValueError(f"{text!r} is not a number such as 2 or 0.5")
-    return float(text)
-
-
-def _choose(words: type[_Word], word: str, what: str) -> _Word:
-    try:
-        return words(word)
-    except ValueError:
-        raise ValueError(f"{word!r} is not {what}: {', '.join(words)}") from None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import math
 from dataclasses import replace
 from datetime import datetime, timedelta
-from email.utils import format_datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +12,7 @@ import orjson
 
 from bulkpause.models import Operation, ReportId
 from bulkpause.sandbox.bodies import HTML, JSON, WEB_PAGE, Casing, envelope, error_body, message_for
-from bulkpause.sandbox.exchange import Answer, Ending, Request
+from bulkpause.sandbox.exchange import Answer, Ending, Request, http_date
 from bulkpause.sandbox.faults import Kind, Shape, Step, Target
 from bulkpause.sandbox.reports import Report, to_item
 
@@ -156,19 +154,13 @@ def _retry_after(step: Step, *, at: datetime) -> dict[str, str]:
         case "raw":
             return {"Retry-After": value}
         case "date":
-            moment = at + timedelta(seconds=float(value))
-            return {"Retry-After": format_datetime(moment.replace(microsecond=0) + _second(moment), usegmt=True)}
+            return {"Retry-After": http_date(at + timedelta(seconds=float(value)))}
         case "ms":
             return {"retry-after-ms": value}
         case "x-ms":
             return {"x-ms-retry-after-ms": value}
         case _:
             return {"Retry-After": detail}
-
-
-def _second(moment: datetime) -> timedelta:
-    """What rounds a moment up to a whole second: an HTTP date must not promise an earlier end than was meant."""
-    return timedelta(seconds=math.ceil(moment.microsecond / 1_000_000))
 
 
 def _plain_seconds(step: Step) -> float | None:

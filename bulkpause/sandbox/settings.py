@@ -11,7 +11,8 @@ from bulkpause.models import ReportId
 from bulkpause.sandbox.bodies import Casing
 from bulkpause.sandbox.demo import DEMO_REPORTS, DEMO_SEED, demo_faults
 from bulkpause.sandbox.faults import Fault
-from bulkpause.sandbox.pace import NO_LATENCY, Latency, RateLimit
+from bulkpause.sandbox.latency import NO_LATENCY, Latency
+from bulkpause.sandbox.pace import RateLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

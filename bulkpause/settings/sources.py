@@ -22,6 +22,8 @@ FLAGS = {
     "api.timeout_s": "--timeout",
     "api.ca_file": "--ca-file",
     "run.rate": "--rate",
+    "run.rate_start": "--rate-start",
+    "run.adapt": "--no-adapt",
     "run.concurrency": "--concurrency",
     "run.runs_dir": "--runs-dir",
     "run.snapshot": "--no-snapshot",

@@ -113,8 +113,10 @@ class Auth:
 class Run:
     """How fast, how many at once, and where it is recorded."""
 
-    rate: Rate = Rate(5.0)  # noqa: RUF009 - it is frozen
-    concurrency: int = 8
+    rate: Rate = Rate(100.0)  # noqa: RUF009 - it is frozen
+    rate_start: Rate = Rate(20.0)  # noqa: RUF009 - the same
+    adapt: bool = True
+    concurrency: int = 32
     runs_dir: Path | None = None
     confirm_above: int = 50
     drain_timeout_s: float = 30.0
@@ -161,9 +163,13 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """When a run stops by itself. Without guards from elsewhere, when it is denied everything."""
+    """When a run ends by itself. Without guards from elsewhere, when it is denied everything."""
 
     when: GuardList = GuardList.parse("denied>4 of first 5, denied>99 of last 100")  # noqa: RUF009 - it is frozen
+    give_up_after_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        check_number("halt.give_up_after_s", self.give_up_after_s, above=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from bulkpause.models import UNLISTED, Attempt, Outcome, Status
 from bulkpause.summary.ends import End, Ends, FailureKey
 from bulkpause.summary.latencies import Latencies
+from bulkpause.summary.windows import Pace
 
 NAMED: Final = 5
 """Examples kept per failure reason; the ledger has them all."""
@@ -92,6 +93,7 @@ class RunSummary:
     left_alone: dict[str, Group] = field(default_factory=dict)
     """Reports that an undo did not touch, by reason."""
     latencies: Latencies = field(default_factory=Latencies)
+    pace: Pace = field(default_factory=Pace)
     failures: dict[FailureKey, Failure] = field(default_factory=dict)
     ends: Ends = field(default_factory=Ends)
 
@@ -172,6 +174,7 @@ class RunSummary:
 
     def add_event(self, event: str, fields: Mapping[str, Any]) -> None:
         """Count a notable decision by the name and the fields of its ledger line."""
+        self.pace.add_event(event, fields)
         match event:
             case "hold":
                 self.holds += 1
@@ -214,6 +217,7 @@ class RunSummary:
             "findings": {kind: group.to_dict() for kind, group in self.findings.items()},
             "left_alone": {why: group.to_dict() for why, group in self.left_alone.items()},
             "latency_ms": self.latencies.to_dict(),
+            "rate_windows": self.pace.to_dict(),
             "failures": [failure.to_dict() for failure in failures],
         }
 

@@ -132,6 +132,15 @@ def test_show_of_a_killed_run_says_what_is_in_doubt(cli: Cli, serve: Serve) -> N
     assert "Next      bulkpause continue " in said.out
 
 
+def test_the_pace_of_a_killed_run_is_unknown_and_of_its_continuation_known(cli: Cli, serve: Serve) -> None:
+    kill_at(cli, serve(), "attempt_started", 4)
+    assert cli("show", "last", "--json").document["rate_windows"] is None
+    cli("continue", "last")
+    windows = cli("show", "last", "--json").document["rate_windows"]
+    assert windows == cli.summary()["rate_windows"]
+    assert (windows["requests"], windows["unknown_parts"]) == (5, 1)
+
+
 def test_a_report_in_doubt_twice_is_counted_once_and_not_as_never_sent(cli: Cli, serve: Serve) -> None:
     sandbox = serve()
     kill_at(cli, sandbox, "attempt_started", 4)

@@ -14,6 +14,7 @@ from bulkpause.errors import AuditError
 from bulkpause.models import Halt, HaltReason, Operation, Outcome, Reject, SourceCounts, Status
 from bulkpause.runs.report import RunReport
 from bulkpause.settings import Auth, Settings
+from bulkpause.summary.windows import SPANS_S
 from tests.cli.calling import Keyboard
 from tests.cli.made import DIRECTORY, a_report, a_run, outcomes, report_id
 
@@ -76,6 +77,15 @@ def mixed() -> RunReport:
     return report
 
 
+def certified_report(requests: int, *fullest: int) -> RunReport:
+    """The report of a run that certified these figures, at 50/s."""
+    report = a_report(outcomes(Status.SUCCEEDED, 200))
+    fields = {"rate_limit_per_s": 50.0, "exceeded": fullest[0] > 51, **dict(zip(SPANS_S, fullest, strict=True))}
+    for event in ("run_started", "rate_certified"):
+        report.summary.add_event(event, {"requests": requests, **fields})
+    return report
+
+
 def test_the_summary_of_a_run_with_every_kind_of_end(capsys: Capture) -> None:
     assert shown(capsys, mixed()) == MIXED_TEXT
 
@@ -95,6 +105,31 @@ def test_one_of_each_is_singular(capsys: Capture) -> None:
 
 def test_a_rate_over_less_than_a_second_is_not_shown(capsys: Capture) -> None:
     assert "Requests  1 sent\n" in shown(capsys, a_report(outcomes(Status.SUCCEEDED, 200), wall_s=0.02))
+
+
+@pytest.mark.parametrize(
+    ("certified", "words"),
+    [
+        ((2970, 50, 496, 2970), "at most 50 in any second, 496 in 10 s, 2,970 in a minute: within 50/s"),
+        ((496, 50, 496, 496), "at most 50 in any second, 496 in 10 s: within 50/s"),
+        ((20, 20, 20, 20), "at most 20 in any second: within 50/s"),
+        ((60, 60, 60, 60), "at most 60 in any second: ABOVE 50/s"),
+    ],
+)
+def test_the_fullest_windows_are_shown_up_to_one_that_holds_everything(
+    capsys: Capture, certified: tuple[int, ...], words: str
+) -> None:
+    assert f"Pace      {words}\n" in shown(capsys, certified_report(*certified))
+
+
+def test_of_a_part_that_broke_off_the_windows_are_not_known(capsys: Capture) -> None:
+    report = certified_report(20, 20, 20, 20)
+    report.summary.add_event("run_continued", {})
+    assert "any second: within 50/s; not known of 1 part that broke off\n" in shown(capsys, report)
+
+
+def test_no_pace_is_shown_where_nothing_left(capsys: Capture) -> None:
+    assert "Pace" not in shown(capsys, certified_report(0, 0, 0, 0))
 
 
 def test_nothing_to_do_is_said_so(capsys: Capture) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from bulkpause.cli.sandbox import _serve
-from bulkpause.sandbox import FAULT_HELP, Sandbox, SandboxSettings
+from bulkpause.sandbox import FAULT_HELP, RATE_LIMIT_HELP, Sandbox, SandboxSettings
 from tests.cli.calling import Cli
 
 
@@ -71,6 +71,10 @@ def test_the_faults_are_explained(cli: Cli) -> None:
     assert cli("sandbox", "--fault", "help").out == f"{FAULT_HELP}\n"
 
 
+def test_the_rate_limits_are_explained(cli: Cli) -> None:
+    assert cli("sandbox", "--rate-limit", "help").out == f"{RATE_LIMIT_HELP}\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -80,6 +84,7 @@ def test_the_faults_are_explained(cli: Cli) -> None:
         ["--fault", "700"],
         ["--latency", "soon"],
         ["--rate-limit", "many"],
+        ["--rate-limit", "10/s:burst=5"],
         ["--port", "65536"],
         ["--reports", "-1"],
     ],

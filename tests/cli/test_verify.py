@@ -254,7 +254,9 @@ def test_a_run_can_verify_itself(cli: Cli, serve: Serve) -> None:
     assert (said.code, said.err) == (0, "")
     assert "\nVerified  8 converged\n" in said.out
     assert operations(sandbox) == {"list": 2, "pause": 8}
-    assert [line["event"] for line in cli.ledger()[-3:]] == ["verification_started", "verified", "run_finished"]
+    last = ["verification_started", "verified", "rate_certified", "run_finished"]
+    assert [line["event"] for line in cli.ledger()[-4:]] == last
+    assert cli.summary()["rate_windows"]["requests"] == 10
     assert cli.summary()["verified"]["requests"] == 1
 
 

@@ -103,11 +103,15 @@ def says(*replies: bytes, then: Then = "close") -> Act:
 
 @asynccontextmanager
 async def client(
-    base_url: str, *, tokens: FakeTokens | None = None, **settings: object
+    base_url: str,
+    *,
+    tokens: FakeTokens | None = None,
+    departed: Callable[[float], None] = lambda _at_s: None,
+    **settings: Any,
 ) -> AsyncIterator[Callable[..., Coroutine[Any, Any, tuple[Reply, Wire]]]]:
     """A client, as a function that sends once and returns the reply and what the wire saw."""
     chosen = ClientSettings(**({"base_url": base_url, "connections": 4, "timeout_s": 10.0} | settings))  # type: ignore[arg-type]
-    async with ReportClient(chosen, tokens=tokens or FakeTokens(), clock=SystemClock()) as api:
+    async with ReportClient(chosen, tokens=tokens or FakeTokens(), clock=SystemClock(), departed=departed) as api:
 
         async def send(
             operation: Operation = Operation.PAUSE, *, number: int = 0, wire: Wire | None = None
@@ -122,7 +126,7 @@ async def client(
         yield send
 
 
-async def once(act: Act, *, tokens: FakeTokens | None = None, **settings: object) -> tuple[Reply, Wire, Peer]:
+async def once(act: Act, *, tokens: FakeTokens | None = None, **settings: Any) -> tuple[Reply, Wire, Peer]:
     """One request to a server that does `act`."""
     async with peer(act) as here, client(here.url(), tokens=tokens, **settings) as send:
         reply, wire = await send()

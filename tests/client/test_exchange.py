@@ -9,6 +9,7 @@ import pytest
 
 from bulkpause import __version__
 from bulkpause.client import FakeTokens
+from bulkpause.clock import SystemClock
 from bulkpause.models import Operation, Verdict, Wire
 from tests.client.peers import PAUSED, REPORT_ID, Peer, client, http, once, peer, read_request, says
 
@@ -96,11 +97,32 @@ async def test_a_kept_connection_that_dies_is_counted_twice_as_the_server_saw_it
                 return
             writer.write(http(200, PAUSED))
 
-    async with peer(act) as here, client(here.url()) as send:
+    left_s: list[float] = []
+    async with peer(act) as here, client(here.url(), departed=left_s.append) as send:
         _, first = await send()
         reply, second = await send()
     assert (first.sent, second.sent, reply.verdict) == (1, 2, Verdict.CONFIRMED)
-    assert len(here.requests) == 3
+    assert len(here.requests) == len(left_s) == 3
+
+
+async def test_it_is_told_when_a_request_leaves_and_not_when_its_reply_comes() -> None:
+    left_s: list[float] = []
+    clock = SystemClock()
+    async with peer(says(b"", then="mute")) as here, client(here.url(), departed=left_s.append, timeout_s=0.3) as send:
+        before_s = clock.monotonic_s()
+        await send()
+        after_s = clock.monotonic_s()
+    assert len(left_s) == 1
+    assert before_s <= left_s[0] < after_s - 0.2
+
+
+async def test_what_never_left_is_not_told_of() -> None:
+    left_s: list[float] = []
+    async with peer(says()) as here:
+        pass
+    async with client(here.url(), departed=left_s.append) as send:
+        _, wire = await send()
+    assert (wire.sent, left_s) == (0, [])
 
 
 async def test_what_one_request_sends_is_not_counted_for_another() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -19,13 +19,17 @@ from tests.client.peers import PAUSED, REPORT_ID, Act, Peer, http, peer, read_re
 
 @asynccontextmanager
 async def reader(
-    base_url: str, *, tokens: FakeTokens | None = None, timeout_s: float = 10.0
+    base_url: str,
+    *,
+    tokens: FakeTokens | None = None,
+    timeout_s: float = 10.0,
+    departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[ReportClient]:
     """A client whose request ids count up."""
     chosen = ClientSettings(base_url=base_url, connections=4, timeout_s=timeout_s)
     ids = map("id-{}".format, count())
     async with ReportClient(
-        chosen, tokens=tokens or FakeTokens(), clock=SystemClock(), new_id=lambda: next(ids)
+        chosen, tokens=tokens or FakeTokens(), clock=SystemClock(), new_id=lambda: next(ids), departed=departed
     ) as api:
         yield api
         assert not api._wires
@@ -174,9 +178,10 @@ async def test_a_silent_resend_of_a_read_is_counted() -> None:
         else:
             writer.write(http(200, PAUSED))
 
-    async with peer(act) as here, reader(here.url()) as api:
+    left_s: list[float] = []
+    async with peer(act) as here, reader(here.url(), departed=left_s.append) as api:
         first, second = await api.read(None), await api.read(None)
-    assert (first.sent, second.sent, len(here.requests)) == (1, 2, 3)
+    assert (first.sent, second.sent, len(here.requests), len(left_s)) == (1, 2, 3, 3)
 
 
 async def test_a_put_beside_a_read_is_still_counted() -> None:

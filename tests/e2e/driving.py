@@ -122,6 +122,10 @@ class Operator:
         """Where the sandbox is, where runs go, and a rate that holds nobody up; variables would cost more start-up."""
         return [*self.target(), "--runs-dir", str(self.runs), "--rate", "1000/s"]
 
+    def running(self) -> list[str]:
+        """The same for what sends: a search for the limit that begins at the top, and few in flight."""
+        return [*self.flags(), "--rate-start", "1000/s", "--concurrency", "8"]
+
     def target(self) -> list[str]:
         """Where the sandbox is."""
         trust = ["--ca-file", str(self.sandbox.ca_file)] if self.sandbox.settings.tls else []
@@ -131,7 +135,8 @@ class Operator:
         """The command with the flags before its own, which win; or a bash script with that as "$@"."""
         verb, *rest = arguments
         flags = {
-            **dict.fromkeys(("pause", "resume", "continue", "undo", "verify"), self.flags),
+            **dict.fromkeys(("pause", "resume", "continue", "undo"), self.running),
+            "verify": self.flags,
             "list": self.target,
         }.get(verb, list)()
         command = [COMMAND, verb, *flags, *rest]

@@ -61,7 +61,7 @@ def test_typing_ids_at_a_terminal_is_answered_with_a_hint(an_operator: MakeOpera
 
 def test_the_bar_and_the_summary_share_a_terminal(an_operator: MakeOperator) -> None:
     operator = an_operator("429:1*1@n=10", reports=20)
-    terminal = operator.at_terminal("pause", operator.source(operator.sandbox.report_ids))
+    terminal = operator.at_terminal("pause", operator.source(operator.sandbox.report_ids), "--no-adapt")
     terminal.expect("of 20 done")
     terminal.expect("held")
     terminal.expect("StatusCode")

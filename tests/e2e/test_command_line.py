@@ -33,12 +33,12 @@ def test_a_dry_run_shows_the_plan_asks_for_no_token_and_sends_nothing(an_operato
 def test_a_wrong_command_line_is_2_and_a_wrong_setting_is_78(an_operator: MakeOperator) -> None:
     operator = an_operator()
     source = operator.source(operator.sandbox.report_ids)
-    (operator.home / "bad.toml").write_text('[run]\nconcurrency = "many"\n', encoding="utf-8")
+    (operator.home / "bad.toml").write_text('[retry]\nmax_tries = "many"\n', encoding="utf-8")
     for arguments, env, code, reason in (
         (["pause"], {}, 2, "SOURCE"),
         (["pause", source, "--rate", "quick"], {}, 2, "quick"),
         (["pause", source], {"BULKPAUSE_RUN__RAET": "5/s"}, 78, "BULKPAUSE_RUN__RATE"),
-        (["pause", source, "--config", "bad.toml"], {}, 78, "run.concurrency"),
+        (["pause", source, "--config", "bad.toml"], {}, 78, "retry.max_tries"),
         (["pause", source, "--base-url", "http://api.example.com"], {}, 78, "https"),
         (["pause", source, "--ca-file", source], {}, 78, "api.ca_file"),
     ):

@@ -25,7 +25,7 @@ def test_the_first_request_does_not_wait_for_the_end_of_the_input(an_operator: M
 
 def test_a_producer_is_never_held_up_by_a_slow_service(an_operator: MakeOperator) -> None:
     operator = an_operator("hang", reports=8)
-    running = operator.start("pause", "-", env={"BULKPAUSE_RUN__DRAIN_TIMEOUT_S": "0"})
+    running = operator.start("pause", "-", "--no-adapt", env={"BULKPAUSE_RUN__DRAIN_TIMEOUT_S": "0"})
     strangers = "".join(f"{number:08x}-0000-4000-8000-000000000000\n" for number in range(5_000))
     running.type(strangers)  # three times what a pipe holds: it returns because somebody reads
     wait_until(lambda: len(operator.sandbox.journal.puts) == 8)

@@ -44,7 +44,7 @@ def test_ctrl_c_says_so_at_once_drains_and_leaves_complete_books(an_operator: Ma
 
 def test_a_second_ctrl_c_abandons_what_is_in_flight_as_unknown(an_operator: MakeOperator) -> None:
     operator = an_operator("hang@n=10..99", reports=40)
-    terminal = under_way(operator)
+    terminal = under_way(operator, "--no-adapt")
     wait_until(lambda: len(operator.sandbox.journal.puts) == 9 + 8)
     terminal.interrupt()
     terminal.expect("8 in flight may still land")

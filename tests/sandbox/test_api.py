@@ -245,6 +245,44 @@ def test_a_limit_without_headers_keeps_them_back(tenant: Build) -> None:
     assert not [name for name in far_side.put(far_side.ids[0]).headers if name.startswith("X-RateLimit")]
 
 
+@pytest.mark.parametrize(
+    ("form", "header", "words"),
+    [
+        ("ceil", "1", "in 1 seconds."),
+        ("decimal", "0.35", "in 0.35 seconds."),
+        ("date", "Sun, 22 Nov 2026 03:00:01 GMT", "in a moment."),
+        ("none", None, "in a moment."),
+    ],
+)
+def test_a_refusal_names_its_wait_as_told(tenant: Build, form: str, header: str | None, words: str) -> None:
+    far_side = tenant(rate_limit=parse_rate_limit(f"1/s:retry-after={form}"))
+    far_side.put(far_side.ids[0])
+    far_side.now_s = 0.65
+    refused = far_side.put(far_side.ids[0])
+    assert refused.headers.get("Retry-After") == header
+    assert body(refused)["message"] == f"Rate limit is exceeded. Try again {words}"
+
+
+def test_a_refusal_comes_in_the_envelope_if_told(tenant: Build) -> None:
+    far_side = tenant(rate_limit=parse_rate_limit("1/s:body=envelope"))
+    refused = [far_side.put(far_side.ids[0]) for _ in range(2)][1]
+    assert (body(refused)["statusCode"], body(refused)["value"]) == (429, [])
+
+
+def test_a_window_of_wall_time_ends_with_the_minute(tenant: Build) -> None:
+    far_side = tenant(rate_limit=parse_rate_limit("1/min:epoch=wall"))
+    far_side.now_s = 45.0
+    assert [far_side.put(far_side.ids[0]).headers.get("Retry-After") for _ in range(2)] == [None, "15"]
+
+
+def test_the_headers_name_the_limit_that_holds_now(tenant: Build) -> None:
+    far_side = tenant(rate_limit=parse_rate_limit("9/s:headers:drop=4@10..20"))
+    limits = []
+    for far_side.now_s in (0.0, 10.0, 20.0):
+        limits.append(far_side.put(far_side.ids[0]).headers["X-RateLimit-Limit"])
+    assert limits == ["9", "4", "9"]
+
+
 def test_latency_holds_replies_back_and_slow_adds_to_it(tenant: Build) -> None:
     far_side = tenant("slow:2*1", latency=Latency(0.5, 0.5))
     assert [far_side.put(far_side.ids[0]).delay_s for _ in range(2)] == [2.5, 0.5]

@@ -1,0 +1,78 @@
+"""When to leave a failing service alone, and when to ask it again. Pure: time is passed in.
+
+https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bulkpause.models import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy:
+    """How soon the breaker opens, and how long it asks in vain."""
+
+    failures: int = 8
+    """So many in a row, of attempts that left after the latest success, open it."""
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 15.0
+    give_up_after_s: float = 300.0
+    """The run ends when nothing has succeeded for so long."""
+
+
+class Breaker(NamedTuple):
+    """Closed while the service works; open, with one attempt at a time to ask, while it does not."""
+
+    failures: int = 0
+    """In a row."""
+    good_s: float | None = None
+    """When something last succeeded, or was first tried."""
+    opened_s: float | None = None
+    """None while it is closed."""
+    wait_s: float = 0.0
+    """Between the latest answer and the next attempt that may ask."""
+    due_s: float = 0.0
+    """When the next attempt may ask."""
+    asked: int = 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything may pass."""
+        return self.opened_s is None
+
+
+def is_failure(verdict: Verdict) -> bool:
+    """Whether it speaks of a service in trouble; a refusal for haste does not, nor does one about the report."""
+    return verdict in (Verdict.FAULT, Verdict.UNANSWERED, Verdict.UNREADABLE)
+
+
+def after_success(breaker: Breaker, *, departed_s: float, now_s: float) -> Breaker:
+    """What left at `departed_s` has succeeded: the service works, unless that was before it broke."""
+    if breaker.opened_s is not None and departed_s < breaker.opened_s:
+        return breaker
+    return Breaker(good_s=now_s)
+
+
+def after_failure(policy: BreakerPolicy, breaker: Breaker, *, departed_s: float, now_s: float) -> Breaker:
+    """What left at `departed_s` has failed: open if that is one too many, or wait longer before the next one asks."""
+    good_s = departed_s if breaker.good_s is None else breaker.good_s
+    failures = breaker.failures + 1
+    if breaker.opened_s is None:
+        if failures < policy.failures:
+            return breaker._replace(failures=failures, good_s=good_s)
+        wait_s, opened_s, asked = policy.first_wait_s, now_s, 0
+    elif departed_s < breaker.opened_s:
+        return breaker._replace(failures=failures)
+    else:
+        wait_s, opened_s, asked = 2 * breaker.wait_s, breaker.opened_s, breaker.asked + 1
+    wait_s = min(wait_s, policy.longest_wait_s)
+    due_s = max(now_s, min(now_s + wait_s, good_s + policy.give_up_after_s))  # the last one asks when time is up
+    return Breaker(failures, good_s, opened_s, wait_s, due_s, asked)
+
+
+def is_hopeless(policy: BreakerPolicy, breaker: Breaker, *, now_s: float) -> bool:
+    """Whether nothing has succeeded for so long that the run should end."""
+    return breaker.good_s is not None and now_s - breaker.good_s >= policy.give_up_after_s

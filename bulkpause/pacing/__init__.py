@@ -1,0 +1,18 @@
+"""How fast the service lets a run go: decided from what it answers, never above what was agreed. Pure."""
+
+from bulkpause.pacing.pace import Pace, Reason, after_acceptance, after_refusal, after_silence, started
+from bulkpause.pacing.policy import PacePolicy
+from bulkpause.pacing.quota import QuotaWatch
+from bulkpause.pacing.tally import Tally
+
+__all__ = [
+    "Pace",
+    "PacePolicy",
+    "QuotaWatch",
+    "Reason",
+    "Tally",
+    "after_acceptance",
+    "after_refusal",
+    "after_silence",
+    "started",
+]

@@ -1,0 +1,284 @@
+"""How fast to go on: from what the service has answered to the next rate. Pure: time is passed in.
+
+While no limit has been met the rate grows with each round trip. A refusal tells where the limit is: at what was
+accepted in the last second. The rate goes a little below it, rests there, and then tries a little more, each step twice
+the last.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from bulkpause.pacing.policy import PacePolicy
+from bulkpause.pacing.tally import Tally
+
+NEVER_S: Final = float("-inf")
+
+LONG_S: Final = 2.5
+"""Refusals that go on for longer than this come of a period longer than a unit, not of the time it took to ask."""
+
+SOME: Final = 10
+"""So many requests, at least, a limit is measured by."""
+
+FEW: Final = 3
+"""So few say nothing."""
+
+BOLD_RESTS: Final = 8
+"""After so many units a limit that was higher once is taken for the new one."""
+
+
+class Reason(StrEnum):
+    """Why the rate is as it is."""
+
+    STARTED = "started"
+    CONTENT = "content"
+    """The service took all that was sent, and more is tried."""
+    REFUSED = "refused"
+    SHORT = "short"
+    """The replies say that next to nothing is left of the quota."""
+    QUOTA = "quota"
+    """They say how much it is."""
+    MEASURED = "measured"
+    """It accepts again, and this is what it was seen to accept, less a little."""
+    SLOW = "slow"
+    """It takes several times longer than usual to answer."""
+    REOPENED = "reopened"
+    """Nothing has left for a while: begin gently, and climb back."""
+
+
+class Limit(NamedTuple):
+    """What the service was seen to allow."""
+
+    per_s: float
+    unit_s: float
+    """The seconds it is measured over: one, or as long as the service's own period."""
+    rest_units: float
+    """How long to stay below it before more is tried."""
+    first_step: float
+    """By which part of it the first try goes up."""
+
+
+class Refusals(NamedTuple):
+    """Refusals that go on: the service has accepted nothing since."""
+
+    since_s: float
+    at_per_s: float
+    """The rate at which they began."""
+    known: Limit | None
+    """The limit that was known before."""
+    was_probing: bool
+    """Whether more than that was being tried."""
+    beat_s: float
+    """How long it was left alone before it is asked again."""
+    asked: int = 0
+    """How often it was asked again in vain."""
+
+
+class Pace(NamedTuple):
+    """A rate, and what it rests on."""
+
+    per_s: float
+    reason: Reason
+    since_s: float
+    open_since_s: float
+    """Since when the service has accepted what was sent."""
+    limit: Limit | None = None
+    """None until one was met."""
+    refusals: Refusals | None = None
+    cut_s: float = NEVER_S
+    """When the rate was last cut: what left before says nothing new."""
+    resume_s: float = NEVER_S
+    """Nobody leaves before."""
+    hasty: int = 0
+    """How many times in a row it was refused before a whole unit had passed."""
+    step: float = 0.0
+    """By which part of the limit the next try goes up; 0 while resting."""
+    goal_per_s: float | None = None
+    """Where a reopened rate climbs back to."""
+    peak_per_s: float = 0.0
+    """The highest limit that was measured twice."""
+
+
+def started(policy: PacePolicy, *, now_s: float) -> Pace:
+    """The pace that a run begins with."""
+    return Pace(min(policy.start_per_s, policy.ceiling_per_s), Reason.STARTED, now_s, now_s)
+
+
+def after_refusal(
+    policy: PacePolicy, pace: Pace, tally: Tally, *, departed_s: float, now_s: float, is_short: bool = False
+) -> Pace:
+    """The service refused what left at `departed_s`, or said that hardly more is left: slow down, if that is news."""
+    if departed_s < pace.cut_s:
+        return pace
+    unit_s = _unit_s(policy, pace)
+    if pace.refusals is not None:  # it goes on refusing: ask again later, one at a time
+        beat_s = min(policy.beat_growth * pace.refusals.beat_s, unit_s)
+        refusals = pace.refusals._replace(beat_s=beat_s, asked=pace.refusals.asked + 1)
+        return pace._replace(refusals=refusals, cut_s=now_s, resume_s=now_s + beat_s)
+    if pace.limit is not None and now_s - pace.open_since_s < unit_s:  # too soon to measure anew
+        hasty = 0 if is_short else pace.hasty + 1
+        per_s = pace.per_s * (policy.lowered if pace.hasty else 1.0)
+    elif is_short and pace.limit is not None and pace.reason is Reason.QUOTA:
+        hasty, per_s = 0, pace.limit.per_s
+    else:
+        accepted_per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s)
+        hasty, per_s = 0, min(pace.per_s, max(accepted_per_s, policy.least_left * pace.per_s))
+    per_s = max(policy.floor_per_s, per_s)
+    beat_s = min(unit_s, max(policy.beat * unit_s, policy.beat_slots / per_s))
+    known = pace.limit or Limit(per_s, unit_s, policy.rest_units, policy.bold_step)
+    return pace._replace(
+        per_s=min(pace.per_s, (policy.kept_by_quota if is_short else policy.kept) * per_s),
+        reason=Reason.SHORT if is_short else Reason.REFUSED,
+        since_s=now_s,
+        limit=known._replace(per_s=per_s),
+        refusals=Refusals(departed_s, pace.per_s, pace.limit, pace.step > 0, beat_s),
+        cut_s=now_s,
+        resume_s=now_s + beat_s,
+        hasty=hasty,
+        step=0.0,
+        goal_per_s=None,
+    )
+
+
+def after_acceptance(
+    policy: PacePolicy,
+    pace: Pace,
+    tally: Tally,
+    *,
+    departed_s: float,
+    now_s: float,
+    has_quota: bool = False,
+    quota_per_s: float | None = None,
+) -> Pace:
+    """The service took what left at `departed_s`: go on so, or try a little more.
+
+    `has_quota`: its replies tell what is left; `quota_per_s`: and they have told what that comes to in a second.
+    """
+    if departed_s < pace.cut_s:
+        return pace
+    if pace.refusals is not None and pace.limit is not None:
+        return _measured(policy, pace, pace.refusals, pace.limit, tally, now_s=now_s, has_quota=has_quota)
+    if tally.is_slow and now_s - pace.since_s > max(_unit_s(policy, pace), 2 * (tally.recent_s or 0.0)):
+        return _slowed(policy, pace, tally, now_s=now_s)
+    if departed_s < pace.since_s or tally.is_slowing:
+        return pace
+    if quota_per_s is not None and pace.goal_per_s is None:
+        return _by_quota(policy, pace, quota_per_s, now_s=now_s)
+    if pace.per_s >= policy.ceiling_per_s:
+        return pace
+    if tally.departed < 0.7 * pace.per_s * (now_s - pace.since_s):
+        return pace  # it is not the rate that holds the run up
+    return _grown(policy, pace, now_s=now_s, has_quota=has_quota)
+
+
+def after_silence(policy: PacePolicy, pace: Pace, *, now_s: float) -> Pace:
+    """Nothing has left for a while, as after a hold: begin gently, and climb back."""
+    per_s = max(min(policy.start_per_s, pace.per_s), pace.per_s / 4)
+    if per_s >= pace.per_s:
+        return pace
+    goal_per_s = pace.goal_per_s or pace.per_s
+    return pace._replace(per_s=per_s, reason=Reason.REOPENED, since_s=now_s, goal_per_s=goal_per_s)
+
+
+def _measured(
+    policy: PacePolicy, pace: Pace, refusals: Refusals, limit: Limit, tally: Tally, *, now_s: float, has_quota: bool
+) -> Pace:
+    """The refusals are over: what was accepted until their end is what the service allows."""
+    lasted_s, per_s, unit_s = now_s - refusals.since_s, limit.per_s, limit.unit_s
+    if lasted_s > max(LONG_S, 1.5 * unit_s):  # its period is longer than a unit: from one end of refusals to the next
+        unit_s = min(policy.most_unit_s, max(unit_s, now_s - pace.open_since_s))
+        per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s)
+        if per_s * unit_s < FEW:  # hardly anything to measure by: search anew
+            per_s = min(policy.start_per_s, refusals.at_per_s) / 2
+            return pace._replace(
+                per_s=per_s, reason=Reason.MEASURED, since_s=now_s, open_since_s=now_s, limit=None, refusals=None
+            )
+    elif refusals.asked and lasted_s <= unit_s:
+        # Within the last beat they ended. Measured at their beginning a fixed window that was used up early looks too
+        # large, measured at their end too small, for our own silence.
+        at_end_per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s - refusals.beat_s / 2)
+        per_s = math.sqrt(per_s * at_end_per_s)
+    per_s = max(policy.floor_per_s, min(per_s, refusals.at_per_s))
+    known = refusals.known
+    agrees = known is not None and abs(per_s / known.per_s - 1) < max(policy.agreement, 1.5 / (per_s * unit_s))
+    rest_units, first_step = policy.rest_units, policy.bold_step
+    if agrees:
+        first_step = policy.step
+        rest_units = min(limit.rest_units * (2 if refusals.was_probing else 1), policy.most_rest_units)
+    peak_per_s = max(pace.peak_per_s, per_s) if agrees else pace.peak_per_s
+    if per_s < policy.lowered * peak_per_s and rest_units <= BOLD_RESTS:
+        first_step = 2 * policy.bold_step
+    kept = policy.kept if agrees and refusals.was_probing else policy.kept_at_first
+    goal_per_s = min(policy.ceiling_per_s, (policy.kept_by_quota if has_quota else kept) * per_s)
+    return pace._replace(
+        per_s=goal_per_s if pace.goal_per_s is None else min(pace.per_s, goal_per_s),
+        goal_per_s=None if pace.goal_per_s is None else goal_per_s,
+        reason=Reason.MEASURED,
+        since_s=now_s,
+        open_since_s=now_s,
+        limit=Limit(per_s, unit_s, rest_units, first_step),
+        refusals=None,
+        peak_per_s=peak_per_s,
+    )
+
+
+def _slowed(policy: PacePolicy, pace: Pace, tally: Tally, *, now_s: float) -> Pace:
+    """Replies take several times longer than usual: what comes back is what the service can do."""
+    unit_s = _unit_s(policy, pace)
+    per_s = max(policy.floor_per_s, min(pace.per_s, tally.accepted_per_s(unit_s, now_s=now_s)))
+    return pace._replace(
+        per_s=policy.kept_at_first * per_s,
+        reason=Reason.SLOW,
+        since_s=now_s,
+        limit=Limit(per_s, unit_s, policy.rest_units, policy.step),
+        cut_s=now_s,
+        step=0.0,
+        goal_per_s=None,
+    )
+
+
+def _by_quota(policy: PacePolicy, pace: Pace, quota_per_s: float, *, now_s: float) -> Pace:
+    """The replies say what is allowed: there is nothing to be tried."""
+    if pace.limit is not None and abs(pace.limit.per_s / quota_per_s - 1) < policy.certain:
+        return pace
+    unit_s = _unit_s(policy, pace)
+    return pace._replace(
+        per_s=min(policy.ceiling_per_s, policy.kept_by_quota * quota_per_s),
+        reason=Reason.QUOTA,
+        since_s=now_s,
+        limit=Limit(quota_per_s, unit_s, policy.rest_units, policy.bold_step),
+        step=0.0,
+    )
+
+
+def _grown(policy: PacePolicy, pace: Pace, *, now_s: float, has_quota: bool) -> Pace:
+    """One step up, if it is time for one."""
+    limit, since_s, step = pace.limit, now_s - pace.since_s, 0.0
+    goal_per_s = pace.goal_per_s or policy.ceiling_per_s
+    if limit is None or pace.goal_per_s is not None:
+        if limit is None and since_s < policy.growth_s and not has_quota:
+            return pace
+        per_s = min(goal_per_s, policy.growth * pace.per_s)
+    else:
+        if since_s < max(limit.unit_s, 2 * SOME / limit.per_s) * (1.0 if pace.step else limit.rest_units):
+            return pace
+        step = pace.step or limit.first_step
+        if pace.per_s >= limit.per_s:
+            step = min(policy.most_step, 2 * step)
+        per_s = min(policy.ceiling_per_s, pace.per_s + step * max(limit.per_s, pace.per_s))
+        known_per_s = policy.kept * pace.peak_per_s
+        if pace.per_s < known_per_s < per_s:  # up to where it was before, and gently from there
+            per_s, step = known_per_s, policy.step
+    return pace._replace(
+        per_s=per_s,
+        reason=Reason.CONTENT,
+        since_s=now_s,
+        step=step,
+        goal_per_s=pace.goal_per_s if per_s < goal_per_s else None,
+    )
+
+
+def _unit_s(policy: PacePolicy, pace: Pace) -> float:
+    return policy.unit_s if pace.limit is None else pace.limit.unit_s
