@@ -14,7 +14,7 @@ from typing import Final
 
 from bulkpause.models import Outcome, Status
 
-FORMS: Final = "failed>5, failed>2%, failed>10% of last 200, denied>4 of first 5, consecutive>20, 403>3"
+FORMS: Final = "failed>5, failed>2%, failed>10% of last 200, denied>3 of first 4, consecutive>20, 403>3"
 
 ENOUGH: Final = 20
 """A percentage of all is not judged before so many have ended: one failure of one is not a hundred per cent."""

@@ -135,7 +135,7 @@ def test_azure_names_stand_between_ours_and_the_files(
 @pytest.mark.parametrize(
     ("flag", "variable", "toml", "guards"),
     [
-        (None, None, None, "denied>4 of first 5, denied>99 of last 100"),
+        (None, None, None, "denied>3 of first 4, denied>99 of last 100"),
         (None, None, "when = ['failed > 5', '403>3']", "failed>5, 403>3"),
         (None, None, "when = []", "none"),
         (None, None, "when = 'none'", "none"),

@@ -84,12 +84,12 @@ def test_words_lose_their_secrets_before_they_are_cut() -> None:
 
 
 def test_what_ended_without_a_request_is_no_evidence() -> None:
-    watched = Watched("denied>4 of first 5")
+    watched = Watched("denied>3 of first 4")
     for _ in range(100):
         assert watched.end(Status.UNCHANGED, tries=0) is None
-    halts = [watched.end(Status.DENIED) for _ in range(5)]
+    halts = [watched.end(Status.DENIED) for _ in range(4)]
     assert halts[-1] is not None
-    assert halts[-1].causes == ("All 5 failures are 403; nothing has succeeded",)
+    assert halts[-1].causes == ("All 4 failures are 403; nothing has succeeded",)
 
 
 def test_without_guards_nothing_halts() -> None:

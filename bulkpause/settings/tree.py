@@ -165,7 +165,7 @@ class Retry:
 class Halt:
     """When a run ends by itself. Without guards from elsewhere, when it is denied everything."""
 
-    when: GuardList = GuardList.parse("denied>4 of first 5, denied>99 of last 100")  # noqa: RUF009 - it is frozen
+    when: GuardList = GuardList.parse("denied>3 of first 4, denied>99 of last 100")  # noqa: RUF009 - it is frozen
     give_up_after_s: float = 300.0
 
     def __post_init__(self) -> None:
