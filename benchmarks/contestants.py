@@ -98,7 +98,13 @@ async def _engine(work: Work) -> int:
     settings = Settings(
         api=Api(base_url=work.base_url),
         auth=Auth(token=Secret(TOKEN)),
-        run=Run(rate=Rate(UNREACHABLE_PER_S), concurrency=work.concurrency, runs_dir=work.folder, progress="plain"),
+        run=Run(
+            rate=Rate(UNREACHABLE_PER_S),
+            adapt=False,
+            concurrency=work.concurrency,
+            runs_dir=work.folder,
+            progress="plain",
+        ),
     )
     log = LazyLog(level=settings.log.level, form=settings.log.format, redactor=Redactor([TOKEN]))
     console = Console(progress="plain", log=log, say=print)

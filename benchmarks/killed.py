@@ -79,7 +79,17 @@ def with_bulkpause(flags: Iterable[str], *, seed: int) -> Killed:
     with serve_in_thread(_settings(seed)) as sandbox, tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "reports.csv")
         source.write_text("\n".join(["ReportId", *sandbox.report_ids, ""]), encoding="ascii")
-        told = ["--base-url", sandbox.base_url, "--runs-dir", f"{folder}/runs", "--rate", "1000/s", "--yes", *flags]
+        told = [
+            "--base-url",
+            sandbox.base_url,
+            "--runs-dir",
+            f"{folder}/runs",
+            "--rate",
+            "1000/s",
+            "--no-adapt",
+            "--yes",
+            *flags,
+        ]
         told += ["--concurrency", str(CONCURRENCY), "--quiet"]
         env = {**os.environ, "BULKPAUSE_TOKEN": sandbox.issue_token()}
         kill_halfway([str(COMMAND), "pause", str(source), *told], sandbox, env=env, seed=seed)

@@ -100,7 +100,13 @@ def main(seconds: int = SECONDS) -> int:
             settings = Settings(
                 api=Api(base_url=target.base_url, ca_file=ca_file),
                 auth=auth,
-                run=Run(rate=Rate(UNREACHABLE_PER_S), concurrency=CONCURRENCY, runs_dir=Path(folder), progress="plain"),
+                run=Run(
+                    rate=Rate(UNREACHABLE_PER_S),
+                    adapt=False,
+                    concurrency=CONCURRENCY,
+                    runs_dir=Path(folder),
+                    progress="plain",
+                ),
             )
             pin(CLIENT_CORE)
             with holds.watching():

@@ -71,7 +71,18 @@ def main(count: int = IDS) -> int:
 
 def paced(base_url: str, folder: Path, *, count: int) -> list[Verdict]:
     """Read everything into a slow run, then interrupt it: what was never sent is recorded as skipped."""
-    options = ["--yes", "--rate", RATE, "--base-url", base_url, "--runs-dir", str(folder), "--progress", "none"]
+    options = [
+        "--yes",
+        "--rate",
+        RATE,
+        "--no-adapt",
+        "--base-url",
+        base_url,
+        "--runs-dir",
+        str(folder),
+        "--progress",
+        "none",
+    ]
     run = read_all(["pause", "-", *options], count=count)
     first_put_s = first_outcome_at_s(folder) - run.started_s
     run.process.send_signal(signal.SIGINT)

@@ -15,7 +15,7 @@ from bulkpause.models import Verdict
 class BreakerPolicy:
     """How soon the breaker opens, and how long it asks in vain."""
 
-    failures: int = 8
+    failures: int = 6
     """So many in a row, of attempts that left after the latest success, open it."""
     first_wait_s: float = 1.0
     longest_wait_s: float = 15.0

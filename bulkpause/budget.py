@@ -35,20 +35,22 @@ class RetryBudget:
         self.retries = 0
         """How many were paid for."""
         self.is_spent = False
-        """Whether the latest one that was asked for could not be."""
+        """Whether one could not be had, and no report has succeeded since."""
 
     def note(self, number: int, status: Status | None) -> None:
         """A report's attempt has been answered: its `number`-th, which may have ended the report."""
         if number == 1:
             self.tokens = min(MOST, self.tokens + PER_REPORT)
         if status is Status.SUCCEEDED:
+            self.is_spent = False
             self.tokens = min(MOST, self.tokens + PER_SUCCESS)
 
     def draw(self, verdict: Verdict) -> bool:
         """Whether a retry after `verdict` may be had; it is paid for then."""
         price = PRICES.get(verdict, 0.0)
-        self.is_spent = price > self.tokens
-        if not self.is_spent:
-            self.tokens -= price
-            self.retries += price > 0
-        return not self.is_spent
+        if price > self.tokens:
+            self.is_spent = True
+            return False
+        self.tokens -= price
+        self.retries += price > 0
+        return True

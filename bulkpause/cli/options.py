@@ -144,7 +144,7 @@ _FORCE = _section(
 _PACE = _section(
     "Pace",
     _option("--rate", type=RateType(), metavar="RATE", help="Never faster: 5/s, 600/min; retries count.  [100/s]"),
-    _option("--rate-start", type=RateType(), metavar="RATE", help="Where the search for the limit begins.  [20/s]"),
+    _option("--rate-start", type=RateType(), metavar="RATE", help="Where the search for the limit begins.  [25/s]"),
     _option("--no-adapt", is_flag=True, help="Go at --rate, whatever the service says of it."),
     _option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Most requests in flight.  [32]"),
     _option("--max-tries", type=click.IntRange(1), metavar="N", help="Attempts per report.  [6]"),

@@ -58,6 +58,8 @@ class Limit(NamedTuple):
     """How long to stay below it before more is tried."""
     first_step: float
     """By which part of it the first try goes up."""
+    is_sure: bool = False
+    """Whether two measurements agree on it."""
 
 
 class Refusals(NamedTuple):
@@ -117,7 +119,7 @@ def after_refusal(
         beat_s = min(policy.beat_growth * pace.refusals.beat_s, unit_s)
         refusals = pace.refusals._replace(beat_s=beat_s, asked=pace.refusals.asked + 1)
         return pace._replace(refusals=refusals, cut_s=now_s, resume_s=now_s + beat_s)
-    if pace.limit is not None and now_s - pace.open_since_s < unit_s:  # too soon to measure anew
+    if pace.limit is not None and now_s - pace.open_since_s < policy.unit_s:  # too soon to measure anew
         hasty = 0 if is_short else pace.hasty + 1
         per_s = pace.per_s * (policy.lowered if pace.hasty else 1.0)
     elif is_short and pace.limit is not None and pace.reason is Reason.QUOTA:
@@ -187,8 +189,9 @@ def _measured(
 ) -> Pace:
     """The refusals are over: what was accepted until their end is what the service allows."""
     lasted_s, per_s, unit_s = now_s - refusals.since_s, limit.per_s, limit.unit_s
-    if lasted_s > max(LONG_S, 1.5 * unit_s):  # its period is longer than a unit: from one end of refusals to the next
-        unit_s = min(policy.most_unit_s, max(unit_s, now_s - pace.open_since_s))
+    if lasted_s > LONG_S:  # its period is longer than a unit: from one end of refusals to the next
+        if lasted_s > unit_s:
+            unit_s = min(policy.most_unit_s, now_s - pace.open_since_s)
         per_s = tally.accepted_per_s(max(unit_s, SOME / pace.per_s), now_s=now_s)
         if per_s * unit_s < FEW:  # hardly anything to measure by: search anew
             per_s = min(policy.start_per_s, refusals.at_per_s) / 2
@@ -218,7 +221,7 @@ def _measured(
         reason=Reason.MEASURED,
         since_s=now_s,
         open_since_s=now_s,
-        limit=Limit(per_s, unit_s, rest_units, first_step),
+        limit=Limit(per_s, unit_s, rest_units, first_step, is_sure=agrees),
         refusals=None,
         peak_per_s=peak_per_s,
     )
@@ -262,7 +265,11 @@ def _grown(policy: PacePolicy, pace: Pace, *, now_s: float, has_quota: bool) -> 
             return pace
         per_s = min(goal_per_s, policy.growth * pace.per_s)
     else:
-        if since_s < max(limit.unit_s, 2 * SOME / limit.per_s) * (1.0 if pace.step else limit.rest_units):
+        # One long refusal may come of a long period, or of a bad minute: what it seems to allow is soon tried again.
+        unit_s = limit.unit_s if limit.is_sure else policy.unit_s
+        if limit.is_sure or limit.unit_s == policy.unit_s:
+            unit_s = max(unit_s, 2 * SOME / limit.per_s)
+        if since_s < unit_s * (1.0 if pace.step else limit.rest_units):
             return pace
         step = pace.step or limit.first_step
         if pace.per_s >= limit.per_s:

@@ -11,13 +11,13 @@ class PacePolicy:
 
     ceiling_per_s: float
     """What was agreed: never faster."""
-    start_per_s: float = 20.0
+    start_per_s: float = 25.0
     floor_per_s: float = 1 / 120
     unit_s: float = 1.0
     """What a limit is measured over, until the service shows a longer period."""
     most_unit_s: float = 600.0
 
-    growth: float = 1.2
+    growth: float = 1.15
     """By which the rate grows with each round trip while no limit has been met, but not sooner than `growth_s`.
 
     Faster finds the limit sooner and overshoots it by more: a fixed window says no only when it is used up.

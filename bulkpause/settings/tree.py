@@ -114,7 +114,7 @@ class Run:
     """How fast, how many at once, and where it is recorded."""
 
     rate: Rate = Rate(100.0)  # noqa: RUF009 - it is frozen
-    rate_start: Rate = Rate(20.0)  # noqa: RUF009 - the same
+    rate_start: Rate = Rate(25.0)  # noqa: RUF009 - the same
     adapt: bool = True
     concurrency: int = 32
     runs_dir: Path | None = None
