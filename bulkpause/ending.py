@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulkpause.events import halt_fields
 from bulkpause.models import Halt, Notice
 from bulkpause.ports import Record
 
@@ -20,7 +21,7 @@ class Ending:
         """Something is left undone because of `halt`."""
         if self.halted is None:
             self.halted = halt
-            self._record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+            self._record.notice(Notice("halted", halt_fields(halt)))
 
     def note_undone(self) -> None:
         """Something is left undone, because of the closing if there was one."""

@@ -33,7 +33,18 @@ from bulkpause.models import (
     Wire,
 )
 from bulkpause.passage import Passage
-from bulkpause.ports import Before, Curfew, Feed, Gate, Record, ReportApi, never_too_late, nothing_known
+from bulkpause.ports import (
+    Before,
+    Curfew,
+    Feed,
+    Gate,
+    Record,
+    ReportApi,
+    Watch,
+    never_too_late,
+    nothing_known,
+    nothing_watched,
+)
 from bulkpause.retry import Retry, RetryPolicy, Stop, decide, ended
 from bulkpause.seat import Seat
 
@@ -83,6 +94,7 @@ class Engine:
         self._seats = [Seat() for _ in range(settings.concurrency)]
         self._feed: Feed | None = None
         self._before: Before = nothing_known
+        self._watch: Watch = nothing_watched
         self._drain_timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
         self._ending = Ending(record)
@@ -108,12 +120,12 @@ class Engine:
         """Wait until the engine is told to stop, or halts."""
         await self._stopped.wait()
 
-    async def run(self, feed: Feed, *, before: Before = nothing_known) -> None:
+    async def run(self, feed: Feed, *, before: Before = nothing_known, watch: Watch = nothing_watched) -> None:
         """End every row of `feed` in one outcome. Raises AuditError, in an ExceptionGroup, if the record fails.
 
-        What `before` knows to be in the wanted state already ends `unchanged`, without a request.
+        What `before` knows to be in the wanted state already ends `unchanged`, without a request or a word to `watch`.
         """
-        self._feed, self._before = feed, before
+        self._feed, self._before, self._watch = feed, before, watch
         if self._stopped.is_set():
             feed.stop()
         try:
@@ -229,9 +241,12 @@ class Engine:
             self.halt_without_token(error)
         finally:
             seat.job = None
-            self._record.outcome(job.outcome())
+            outcome = job.outcome()
+            self._record.outcome(outcome)
             if job.status is None:
                 self._ending.note_undone()
+        if (halt := self._watch(outcome)) is not None:
+            self.halt(halt)
 
     async def _attempt_until_ended(self, job: Job) -> None:
         """Attempt until the rules give the id its status; a stop or the deadline may come first."""

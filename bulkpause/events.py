@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, Final
 
 from bulkpause.ids import ID_PATTERN
-from bulkpause.models import Attempt, Entry, Operation, Outcome, Reply, ReportId, Status, Verdict
+from bulkpause.models import Attempt, Entry, Halt, HaltReason, Operation, Outcome, Reply, ReportId, Status, Verdict
 
 ID_LENGTH: Final = 36
 
@@ -84,6 +84,19 @@ def to_attempt(fields: Fields, *, request_id: str, correlation_id: str) -> Attem
     ):
         raise TypeError("no attempt")
     return attempt
+
+
+def halt_fields(halt: Halt) -> dict[str, Any]:
+    """The fields of `halted`."""
+    return {"reason": halt.reason.value, "message": halt.message, "causes": list(halt.causes)}
+
+
+def to_halt(fields: Fields) -> Halt:
+    """The halt that a `halted` line is about. Raises LookupError, TypeError or ValueError for what is none."""
+    causes = fields.get("causes", [])  # earlier lines have none
+    if type(causes) is not list or not all(type(cause) is str for cause in causes):
+        raise TypeError("no causes")
+    return Halt(HaltReason(fields["reason"]), str(fields["message"]), tuple(causes))
 
 
 def to_count(value: Any) -> int:

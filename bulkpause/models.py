@@ -238,3 +238,5 @@ class Halt:
 
     reason: HaltReason
     message: str
+    causes: tuple[str, ...] = ()
+    """What separates the failures from the rest, the clearest first, a sentence each."""

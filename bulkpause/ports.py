@@ -53,6 +53,17 @@ def never_too_late(*, is_first: bool, in_s: float = 0.0) -> None:
     """The Curfew of a run without a time limit."""
 
 
+class Watch(Protocol):
+    """Looks on as reports end."""
+
+    def __call__(self, outcome: Outcome, /) -> Halt | None:
+        """Learn how a report ended that was in a worker's hands; a Halt ends the run."""
+
+
+def nothing_watched(_outcome: Outcome, /) -> None:
+    """The Watch of a run that goes on whatever happens."""
+
+
 class ReportApi(Protocol):
     """One exchange with the far side."""
 

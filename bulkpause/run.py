@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from bulkpause.audit import AuditLog
@@ -18,6 +18,7 @@ from bulkpause.closing import audit_error, close_ledger, latest, note_unread
 from bulkpause.display import Display
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
+from bulkpause.events import halt_fields
 from bulkpause.gates import BreakerGate, ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
@@ -33,6 +34,7 @@ from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
 from bulkpause.timing import curfew_for, with_rest
+from bulkpause.watch import Watch
 from bulkpause.work import Rows, Work, foreign_tenant
 
 LOOKAHEAD_S: Final = 0.05
@@ -137,10 +139,10 @@ async def execute(
 async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     """The session, the engine and what watches over it, alive together."""
     record, report, clock = parts.record, parts.report, parts.clock
-    retry = parts.settings.retry
-    async with connected(
-        parts.settings, clock=clock, rng=rng, notify=record.notice, departed=record.departed
-    ) as session:
+    retry, clean = parts.settings.retry, parts.console.log.redactor.text
+    watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
+    notify = watch.hearing(record.notice)
+    async with connected(parts.settings, clock=clock, rng=rng, notify=notify, departed=record.departed) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         curfew = curfew_for(parts.settings, clock=clock)
         breaker = BreakerGate(
@@ -184,7 +186,8 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 rows = await _rows(parts, engine, snapshot)
                 display.begin(rows)
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
-                await engine.run(rows, before=nothing_known if snapshot is None else snapshot.before)
+                before = nothing_known if snapshot is None else snapshot.before
+                await engine.run(rows, before=before, watch=watch.observe)
                 report.forecast = display.outlook.looking_back(left=report.left)
                 if parts.settings.run.verify:
                     if not engine.stopping and engine.halted is None:
@@ -198,10 +201,10 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
         report.stop_signal = parts.signals.received
         halt = engine.halted
         if halt is None and report.stop_signal is None and (halt := session.token_gate.final()) is not None:
-            record.notice(Notice("halted", {"reason": halt.reason.value, "message": halt.message}))
+            record.notice(Notice("halted", halt_fields(halt)))
         if halt is not None and halt.reason is HaltReason.TIME_LIMIT:
             halt = with_rest(halt, display.outlook.of(report.left))
-        report.halt = halt and replace(halt, message=parts.console.log.redactor.text(halt.message))
+        report.halt = halt and Halt(halt.reason, clean(halt.message), tuple(map(clean, halt.causes)))
         report.crash = None
 
 

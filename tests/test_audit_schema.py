@@ -104,6 +104,14 @@ def test_every_line_of_an_undo_fits(cli: Cli, serve: Serve) -> None:
     assert flaws(cli) == []
 
 
+def test_every_line_of_a_run_that_a_guard_halted_fits(cli: Cli, serve: Serve) -> None:
+    sandbox = serve("403")
+    assert cli("pause", cli.source(sandbox.report_ids)).code == 3
+    (line,) = [line for line in cli.ledger() if line["event"] == "halted"]
+    assert line["causes"]
+    assert flaws(cli) == []
+
+
 def test_every_line_of_a_run_without_its_snapshot_fits(cli: Cli, serve: Serve) -> None:
     sandbox = serve("500@list")
     cli("pause", cli.source(sandbox.report_ids), "--verify")

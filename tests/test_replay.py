@@ -126,6 +126,11 @@ def test_duplicates_of_a_source_that_broke_off_are_in_the_last_line(lines: Lines
     assert folded(lines).summary.duplicates == 3
 
 
+def test_a_halt_by_a_guard_has_its_causes(lines: Lines) -> None:
+    lines.add("halted", reason="guard", message="enough", causes=["why", "what"])
+    assert folded(lines).parts[0].halt == Halt(HaltReason.GUARD, "enough", ("why", "what"))
+
+
 def test_each_part_has_its_own_end_and_the_time_between_them_does_not_count(lines: Lines) -> None:
     lines.add("halted", reason="unreachable", message="nobody there")
     lines.add("stop_requested", signal=2)
@@ -220,6 +225,8 @@ def test_a_last_line_without_a_sound_time_makes_the_run_no_longer(lines: Lines, 
     "fields",
     [
         {"event": "halted", "reason": "bored", "message": ""},
+        {"event": "halted", "reason": "guard", "message": "", "causes": "why"},
+        {"event": "halted", "reason": "guard", "message": "", "causes": [1]},
         {"event": "stop_requested", "signal": "SIGINT"},
         {"event": "source_read", "accepted": "5", "duplicate": 0, "invalid": 0, "manifest_sha256": ""},
         {"event": "run_finished", "summary": {}, "lines": 1, "head": ""},

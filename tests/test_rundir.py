@@ -85,6 +85,11 @@ def test_the_ledger_is_in_the_directory_unless_it_was_put_elsewhere() -> None:
         ({}, "finished", None),
         ({"stop_signal": 15}, "interrupted", {"reason": "signal", "message": "SIGTERM"}),
         ({"halt": HALT, "stop_signal": 15}, "halted", {"reason": "unreachable", "message": "no answer"}),
+        (
+            {"halt": Halt(HaltReason.GUARD, "enough. Why.", ("Why", "What"))},
+            "halted",
+            {"reason": "guard", "message": "enough. Why.", "causes": ["Why", "What"]},
+        ),
         ({"audit_error": FULL, "halt": HALT}, "broken", {"reason": "audit_log", "message": "full."}),
         ({"crash": "ValueError", "stop_signal": 2}, "broken", {"reason": "error", "message": "ValueError"}),
     ],
@@ -102,6 +107,20 @@ def test_a_report_is_of_a_broken_run_until_the_run_has_ended() -> None:
 DENIED = outcomes(Status.DENIED, 403)
 SKIPPED = outcomes(Status.SKIPPED)
 UNKNOWN = outcomes(Status.UNKNOWN)
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("more", "command"),
+    [
+        ({"halt": Halt(HaltReason.GUARD, "enough")}, f"bulkpause show {DIRECTORY} --failures"),
+        ({"halt": HALT}, None),
+        ({"audit_error": FULL, "halt": Halt(HaltReason.GUARD, "enough")}, None),
+        ({}, None),
+    ],
+)
+def test_after_a_halt_by_a_guard_the_failures_can_be_looked_at(more: dict[str, Any], command: str | None) -> None:
+    assert a_report(DENIED, SKIPPED, **more).failures_command == command
 
 
 @POSIX

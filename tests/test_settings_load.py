@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkpause.errors import ConfigError
+from bulkpause.guards import FORMS
 from bulkpause.settings import (
     FLAGS,
     Command,
@@ -129,6 +130,32 @@ def test_azure_names_stand_between_ours_and_the_files(
 ) -> None:
     result = loaded(tmp_path, toml, environ=environ)
     assert (result.settings.auth.tenant_id, result.origins["auth.tenant_id"]) == (tenant, origin)
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "toml", "guards"),
+    [
+        (None, None, None, "denied>3 of first 4, denied>99 of last 100"),
+        (None, None, "when = ['failed > 5', '403>3']", "failed>5, 403>3"),
+        (None, None, "when = []", "none"),
+        (None, None, "when = 'none'", "none"),
+        (None, "consecutive>20, unknown>0", "when = ['failed>5']", "consecutive>20, unknown>0"),
+        (("failed>2%", "none>3"), "consecutive>20", "when = ['failed>5']", "failed>2%, none>3"),
+        (("none",), "consecutive>20", None, "none"),
+        (("failed>2%", "none>3"), None, None, "failed>2%, none>3"),
+    ],
+)
+def test_guards_come_from_one_place_the_nearest(
+    tmp_path: Path, flag: tuple[str, ...] | None, variable: str | None, toml: str | None, guards: str
+) -> None:
+    result = loaded(
+        tmp_path,
+        toml and f"[halt]\n{toml}\n",
+        flags={"halt.when": flag},
+        environ={"BULKPAUSE_HALT__WHEN": variable} if variable else {},
+    )
+    assert str(result.settings.halt.when) == guards
+    assert ("halt.when", guards, result.origins["halt.when"]) in describe(result)
 
 
 @pytest.mark.parametrize("with_file", [False, True])
@@ -261,6 +288,11 @@ HERE = "file ./bulkpause.toml"
         ("rate = 5", f"{HERE}: 'rate' is no section; did you mean run.rate?"),
         ("[rnu]", f"{HERE}: 'rnu' is no section; did you mean run?"),
         ("[window]\nx = 1", f"{HERE}: 'window' is no section; `bulkpause config show` lists them all"),
+        (
+            "[halt]\nwhen = ['failed<5']",
+            f"halt.when = ['failed<5'] ({HERE}): 'failed<5': there is no > in it; write {FORMS}",
+        ),
+        ("[halt]\nwhen = [5]", f"halt.when = [5] ({HERE}): must be a list of guards such as {FORMS}"),
         ("run = 5", f"{HERE}: run must be a table, [run]"),
         ("[run]\nraet = 5", f"{HERE}: run.raet is no setting; did you mean run.rate?"),
         ("[api]\nrate = 5", f"{HERE}: api.rate is no setting; did you mean run.rate?"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkpause.settings import Command, Duration, ProxyUrl, Rate, Secret, Until
+from bulkpause.settings import Command, Duration, GuardList, ProxyUrl, Rate, Secret, Until
 
 
 @pytest.mark.parametrize(
@@ -165,3 +165,28 @@ def test_a_time_comes_as_text_or_as_toml_has_it(value: object) -> None:
 def test_what_is_no_time_is_refused() -> None:
     with pytest.raises(ValueError, match="must be a time such as 23:30"):
         Until.parse(2330)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("failed>5", "failed>5"),
+        (" failed > 5 , 403>3 ", "failed>5, 403>3"),
+        (["failed>5, 403>3", "consecutive>20"], "failed>5, 403>3, consecutive>20"),
+        (("none",), "none"),
+        (["none", "failed>5"], "failed>5"),
+        (["failed>5", "none"], "none"),
+        ([], "none"),
+        (GuardList(), "none"),
+    ],
+)
+def test_guards_read_from_a_list_or_a_line_and_print_as_one(value: object, text: str) -> None:
+    guards = GuardList.parse(value)
+    assert str(guards) == text
+    assert GuardList.parse(str(guards)) == guards
+
+
+@pytest.mark.parametrize("value", ["", "failed>5,", [""], [5], 5, None, {"failed": 5}, "failed=5"])
+def test_what_are_no_guards_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="failed>5, failed>2%"):
+        GuardList.parse(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -36,30 +37,51 @@ class Refusals:
 
 
 class TokenGate:
-    """Admits while a token is at hand, and ends the run after a handful of refusals instead of thousands."""
+    """Admits while a token is at hand, and ends the run after a handful of refusals instead of thousands.
+
+    While every token so far was refused, one attempt at a time asks whether the next one is taken.
+    """
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self._refusals = Refusals()
         self._words = ""
+        self._flying = 0
+        self._landed = asyncio.Event()
 
     async def admit(self) -> None:
-        """Wait for a token. Raises AuthError if none is to be had."""
+        """Wait for a token, and for one's turn to try it. Raises AuthError if none is to be had."""
+        while self._is_asking():
+            self._landed.clear()
+            await self._landed.wait()
         await self.tokens.token()
 
     def is_open(self) -> bool:
-        """Whether a token is still at hand and not due for renewal."""
-        return self.tokens.ready()
+        """Whether a token is still at hand and not due for renewal, and nobody else is trying it."""
+        return self.tokens.ready() and not self._is_asking()
 
     def depart(self) -> None:
-        """The token is taken when the request is made."""
+        """One more is in flight; its token is taken when the request is made."""
+        self._flying += 1
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
-        """Halt when several reports in a row refuse a fresh token as well."""
+        """Halt when several reports in a row refuse a fresh token too; at the start, when so many with one each do."""
+        self._flying -= 1
+        self._landed.set()
         self._refusals.add(report_id, attempt.reply.verdict)
         if attempt.reply.verdict is Verdict.UNAUTHORISED:
             self._words = attempt.reply.message or self._words
-        return self._halt() if len(self._refusals.refused_again) >= REFUSED_REPORTS else None
+        return self._halt() if self._is_hopeless() else None
+
+    def _is_asking(self) -> bool:
+        """Whether an attempt is under way that will tell if any token is taken at all."""
+        return self._flying > 0 and bool(self._refusals.refused) and not self._refusals.ever_accepted
+
+    def _is_hopeless(self) -> bool:
+        known = self._refusals
+        if len(known.refused_again) >= REFUSED_REPORTS:
+            return True
+        return not known.ever_accepted and min(len(known.refused), self.tokens.refused) >= REFUSED_REPORTS
 
     def final(self) -> Halt | None:
         """Judge a run at its end: one too short to halt, in which no token was ever accepted, was not authorised."""

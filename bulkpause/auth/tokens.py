@@ -129,6 +129,11 @@ class Tokens:
             self._token = None
             self._why = "refused"
 
+    @property
+    def refused(self) -> int:
+        """How many different tokens the service has refused."""
+        return len(self._refused)
+
     def _held(self) -> Token | None:
         """The current token, if its life is not over."""
         token = self._token

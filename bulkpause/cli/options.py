@@ -50,6 +50,21 @@ class TimeType(click.ParamType[Any]):
             self.fail(f"{value!r} {error}", param, ctx)
 
 
+class GuardType(click.ParamType[Any]):
+    """A guard such as failed>5, or none."""
+
+    name = "guard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """One guard or several, as they are written in full."""
+        from bulkpause.settings import GuardList  # noqa: PLC0415 - keep --help quick
+
+        try:
+            return str(GuardList.parse(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class Verb(click.Command):
     """A command whose help leads with examples and lists its options by what they are about."""
 
@@ -154,8 +169,15 @@ _PACE = _section(
     _option("--deadline", type=_SECONDS, metavar="SECONDS", help="For one report with its retries.  [900]"),
 )
 _DURATION: Final = TimeType("duration", setting="Duration")
-_TIME = _section(
+_LIMITS = _section(
     "Limits",
+    _option(
+        "--halt",
+        type=GuardType(),
+        multiple=True,
+        metavar="GUARD",
+        help="Stop at too many: 'failed>5', 'failed>2%', 'failed>10% of last 200', 'consecutive>20', '403>3'; or none.",
+    ),
     _option("--time-limit", type=_DURATION, metavar="DURATION", help="End the run after 45m, 1h30m or 90s."),
     _option(
         "--until",
@@ -208,6 +230,7 @@ _REPEATED: Final = {
     "max_tries": "--max-tries",
     "timeout": "--timeout",
     "deadline": "--deadline",
+    "halt": "--halt",
 }
 """Not the time limits: a command that is typed when the window is over must not inherit its end, or one in the past."""
 
@@ -222,11 +245,11 @@ def _all(*sections: Callable[[Function], Function]) -> Callable[[Function], Func
 
 
 _OUTPUT = (json_option, _PROGRESS, log_options, target_options, config_options)
-run_options = _all(_SOURCE, _SAFETY, _READING, _FORCE, _PACE, _TIME, runs_dir_option, _AUDIT, *_OUTPUT)
+run_options = _all(_SOURCE, _SAFETY, _READING, _FORCE, _PACE, _LIMITS, runs_dir_option, _AUDIT, *_OUTPUT)
 """What a run over a source is told."""
-continue_options = _all(_SAFETY, _READING, _FORCE, _PACE, _TIME, runs_dir_option, *_OUTPUT)
+continue_options = _all(_SAFETY, _READING, _FORCE, _PACE, _LIMITS, runs_dir_option, *_OUTPUT)
 """What a run is told that goes on with another's directory."""
-undo_options = _all(_SAFETY, _READING, _PACE, _TIME, runs_dir_option, _AUDIT, *_OUTPUT)
+undo_options = _all(_SAFETY, _READING, _PACE, _LIMITS, runs_dir_option, _AUDIT, *_OUTPUT)
 """What a run is told that undoes another."""
 
 
@@ -245,7 +268,8 @@ verify_options = _all(
 def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags given that decide where a run goes and how fast, so that a command to type next goes there too."""
     given = ((flag, options[name]) for name, flag in _REPEATED.items())
-    repeated = [part for flag, value in given if value is not None for part in (flag, _text(value))]
+    each = ((flag, one) for flag, value in given for one in (value if isinstance(value, tuple) else (value,)))
+    repeated = [part for flag, value in each if value is not None for part in (flag, _text(value))]
     switches = [flag for flag, name in _REPEATED_SWITCHES.items() if options.get(name)]
     return (*switches, *repeated)
 
@@ -280,6 +304,7 @@ def load_settings(options: dict[str, Any]) -> Loaded:
             "run.progress": "none" if options.get("quiet") else options.get("progress"),
             "retry.max_tries": options.get("max_tries"),
             "retry.deadline_s": options.get("deadline"),
+            "halt.when": options.get("halt") or None,
             "audit.file": options.get("audit"),
             "log.level": level,
             "log.format": options.get("log_format"),

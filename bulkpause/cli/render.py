@@ -48,6 +48,8 @@ def show_report(report: RunReport, *, as_json: bool) -> None:
         streams.say(f"bulkpause: {report.audit_error} Sending stopped at once.")
     elif report.halt is not None:
         streams.say(f"bulkpause: halted: {report.halt.message}")
+        for cause in report.halt.causes[1:]:  # the first is in the message
+            streams.say(f"bulkpause: besides: {cause}.")
     for warning in report.warnings:
         streams.say(f"bulkpause: {warning}")
     if as_json:
@@ -198,7 +200,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     facts.append(("Audit log", printable(str(run.audit_file))))
     if summary.left_alone and run.left_alone_file.exists():
         facts.append(("Untouched", printable(str(run.left_alone_file))))
-    commands = (("Next", report.next_command), ("Undo", report.undo_command))
+    commands = (("Failures", report.failures_command), ("Next", report.next_command), ("Undo", report.undo_command))
     return facts + [(name, printable(command)) for name, command in commands if command is not None]
 
 

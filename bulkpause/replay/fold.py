@@ -9,8 +9,8 @@ from typing import Final
 import orjson
 
 from bulkpause.chain import Closing, parse
-from bulkpause.events import ID_LENGTH, Fields, to_attempt, to_count, to_outcome, to_report_id, to_row
-from bulkpause.models import Halt, HaltReason, Operation, Outcome, ReportId, SourceCounts, Status
+from bulkpause.events import ID_LENGTH, Fields, to_attempt, to_count, to_halt, to_outcome, to_report_id, to_row
+from bulkpause.models import Operation, Outcome, ReportId, SourceCounts, Status
 from bulkpause.replay.parts import Part, moment
 from bulkpause.replay.unfinished import Unfinished
 from bulkpause.summary import RunSummary
@@ -202,7 +202,7 @@ class Replay:
                 self.source, self.manifest_sha256 = source, line["manifest_sha256"]
                 self.summary.duplicates = source.duplicate
             case "halted":
-                self.parts[-1].halt = Halt(HaltReason(line["reason"]), str(line["message"]))
+                self.parts[-1].halt = to_halt(line)
             case "stop_requested":
                 self.parts[-1].stop_signal = to_count(line["signal"])
             case "run_finished":

@@ -15,7 +15,7 @@ import orjson
 
 from bulkpause.chain import Closing
 from bulkpause.errors import AuditError
-from bulkpause.models import Halt, Status
+from bulkpause.models import Halt, HaltReason, Status
 from bulkpause.replay import FAILED, OWED
 from bulkpause.runs.identity import Run
 from bulkpause.summary import RunSummary
@@ -30,6 +30,7 @@ _REFUSED: Final = {
         {
             "--by-status",
             "--force",
+            "--halt",
             "--rate-start",
             "--no-adapt",
             "--concurrency",
@@ -146,6 +147,13 @@ class RunReport:
         counts = self.summary.by_status
         return self.command("undo", self.run.directory) if counts[Status.SUCCEEDED] or counts[Status.UNKNOWN] else None
 
+    @property
+    def failures_command(self) -> str | None:
+        """What to type to see what a guard has halted for; None if none has."""
+        if self.state != "halted" or self.halt is None or self.halt.reason is not HaltReason.GUARD:
+            return None
+        return f"bulkpause show {_quoted(self.run.directory)} --failures"
+
     def command(self, verb: str, directory: Path, *options: str) -> str:
         """The command about a run directory, with those flags of this run that the verb knows."""
         flags, refused = iter(self.run.flags), _REFUSED[verb]
@@ -161,7 +169,8 @@ class RunReport:
         if self.crash is not None:
             return {"reason": "error", "message": _encodable(self.crash)}
         if self.halt is not None:
-            return {"reason": self.halt.reason.value, "message": self.halt.message}
+            causes = {"causes": list(self.halt.causes)} if self.halt.causes else {}
+            return {"reason": self.halt.reason.value, "message": self.halt.message, **causes}
         if self.stop_signal is not None:
             return {"reason": "signal", "message": _signal_name(self.stop_signal)}
         return None

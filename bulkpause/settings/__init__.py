@@ -8,6 +8,7 @@ from bulkpause.settings.tree import (
     Audit,
     Auth,
     Flow,
+    Halt,
     Log,
     LogFormat,
     LogLevel,
@@ -18,7 +19,7 @@ from bulkpause.settings.tree import (
     setting_values,
     settings_digest,
 )
-from bulkpause.settings.values import Command, Duration, ProxyUrl, Rate, Secret, Until
+from bulkpause.settings.values import Command, Duration, GuardList, ProxyUrl, Rate, Secret, Until
 
 __all__ = [
     "FILE_NAME",
@@ -29,6 +30,8 @@ __all__ = [
     "Command",
     "Duration",
     "Flow",
+    "GuardList",
+    "Halt",
     "Loaded",
     "Log",
     "LogFormat",

@@ -34,6 +34,7 @@ FLAGS = {
     "run.progress": "--progress",
     "retry.max_tries": "--max-tries",
     "retry.deadline_s": "--deadline",
+    "halt.when": "--halt",
     "audit.file": "--audit",
     "log.level": "--verbose",
     "log.format": "--log-format",

@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import SettingError, check_choice, check_number, checked_url, shown
-from bulkpause.settings.values import Command, Duration, ProxyUrl, Rate, Secret, Until, is_visible_ascii
+from bulkpause.settings.values import (
+    Command,
+    Duration,
+    GuardList,
+    ProxyUrl,
+    Rate,
+    Secret,
+    Until,
+    is_visible_ascii,
+)
 
 Flow = Literal["client_secret", "certificate", "token"]
 Progress = Literal["auto", "plain", "none"]
@@ -170,8 +179,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """When a run ends by itself."""
+    """When a run ends by itself. Without guards from elsewhere, when it is denied everything."""
 
+    when: GuardList = GuardList.parse("denied>3 of first 4, denied>99 of last 100")  # noqa: RUF009 - it is frozen
     give_up_after_s: float = 300.0
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
+from bulkpause.guards import FORMS, Guard, parse_guard
 from bulkpause.limits import Moment, parse_duration, parse_until, resolve_until, spell_duration
 
 MASK = "****"
@@ -191,6 +192,31 @@ class Command(tuple[str, ...], Parsed):
 
     def __str__(self) -> str:
         return shlex.join(self)
+
+
+class GuardList(tuple[Guard, ...], Parsed):
+    """The guards that end a run; none at all is spelt `none`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Guards from a list of texts or one text, with commas between them; `none` strikes out those before it."""
+        if isinstance(value, cls):
+            return value
+        given = [value] if isinstance(value, str) else value
+        if not isinstance(given, (list, tuple)) or not all(isinstance(text, str) for text in given):
+            raise ValueError(f"must be a list of guards such as {FORMS}")
+        guards: list[Guard] = []
+        for text in ",".join(given or ["none"]).split(","):
+            if text.strip().lower() == "none":
+                guards.clear()
+            else:
+                guards.append(parse_guard(text))
+        return cls(guards)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self)) or "none"
 
 
 def is_visible_ascii(text: str) -> bool:

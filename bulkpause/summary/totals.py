@@ -26,6 +26,11 @@ TOO_MANY_REQUESTS: Final = 429
 _VARYING = re.compile(r"[0-9a-fA-F-]{16,}|\d+")  # ids, with dashes or without, and numbers
 
 
+def without_varying(reason: str) -> str:
+    """The words of a reason without ids and numbers: reasons alike in these are one."""
+    return _VARYING.sub("#", reason)
+
+
 @dataclass(slots=True)
 class Failure:
     """Outcomes that ended alike: how many, in what words, and the first few of them."""
@@ -239,7 +244,7 @@ class RunSummary:
 
     def _failure(self, status: Status, status_code: int | None, reason: str) -> tuple[FailureKey, Failure]:
         """The group of failures that differ only in ids and numbers; its reason is the first one's words."""
-        key = (status, status_code, _VARYING.sub("#", reason))
+        key = (status, status_code, without_varying(reason))
         if len(self.failures) >= REASON_LIMIT and key not in self.failures:
             status_code, reason = None, "other reasons; see the audit log"
             key = (status, status_code, reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bulkpause.auth import TokenGate
@@ -54,6 +56,24 @@ def test_only_a_word_from_the_api_proves_that_the_token_was_taken(gate: TokenGat
     assert verdict in {*ACCEPTED, *NEUTRAL, Verdict.UNAUTHORISED}
 
 
+@pytest.mark.parametrize(
+    ("story", "tokens", "halts"),
+    [
+        ("a b c", 3, True),
+        ("a b c d e f g h", 1, False),  # all flew with the one token that was stale
+        ("a b c", 2, False),
+        ("a a b b", 4, False),
+        (f"x:{Verdict.FORBIDDEN} a b c", 3, False),
+    ],
+)
+def test_before_anything_was_accepted_three_reports_refused_with_a_token_each_halt_the_run(
+    gate: TokenGate, story: str, tokens: int, *, halts: bool
+) -> None:
+    for number in range(tokens):
+        gate.tokens.reject(f"token-{number}")
+    assert (see(gate, story) is not None) is halts
+
+
 def test_the_halt_repeats_the_servers_words_and_says_what_to_check(gate: TokenGate) -> None:
     halt = see(gate, "a a b b c c", message="900421 MFA required")
     assert halt is not None
@@ -99,3 +119,47 @@ def test_the_gate_opens_with_a_token_and_closes_when_it_is_refused() -> None:
         assert gate.is_open()
 
     run_virtually(pass_twice())
+
+
+def landed(gate: TokenGate, report_id: str, verdict: Verdict) -> None:
+    """One attempt that had departed comes back."""
+    gate.observe(ReportId(report_id), Attempt(1, "r", "c", sent=1, elapsed_ms=1.0, reply=Reply(verdict)))
+
+
+@pytest.mark.parametrize(
+    ("first", "is_open"),
+    [(Verdict.UNAUTHORISED, False), *((verdict, True) for verdict in (*ACCEPTED, *NEUTRAL))],
+)
+def test_after_a_refusal_at_the_start_one_attempt_at_a_time_tries_a_token(first: Verdict, *, is_open: bool) -> None:
+    async def main() -> None:
+        gate = TokenGate(Desk().tokens)
+        await gate.admit()
+        for _ in range(3):
+            gate.depart()
+        landed(gate, "a", first)
+        assert gate.is_open() is is_open
+        landed(gate, "b", Verdict.UNANSWERED)
+        landed(gate, "c", Verdict.UNANSWERED)
+        assert gate.is_open()
+
+    run_virtually(main())
+
+
+def test_who_waits_for_the_answer_goes_on_with_it_and_a_token_that_is_taken_is_for_all() -> None:
+    async def main() -> None:
+        gate = TokenGate(Desk().tokens)
+        await gate.admit()
+        gate.depart()
+        gate.depart()
+        landed(gate, "a", Verdict.UNAUTHORISED)
+        waiting = asyncio.ensure_future(gate.admit())
+        await asyncio.sleep(1.0)
+        assert not waiting.done()
+        landed(gate, "b", Verdict.CONFIRMED)
+        await waiting
+        gate.depart()
+        landed(gate, "c", Verdict.UNAUTHORISED)
+        gate.depart()
+        assert gate.is_open()
+
+    run_virtually(main())

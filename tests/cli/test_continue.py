@@ -144,7 +144,7 @@ def test_a_run_can_be_continued_again_and_again(cli: Cli, serve: Serve) -> None:
 @POSIX
 def test_a_stop_leaves_what_it_did_not_reach_as_it_was(cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = serve("403*1")
-    cli("pause", cli.source(sandbox.report_ids), "--concurrency", "1")
+    cli("pause", cli.source(sandbox.report_ids), "--concurrency", "1", "--halt", "none")
     outcome, ended = RunRecord.outcome, iter(range(1, sys.maxsize))
 
     def then_interrupt(self: RunRecord, *arguments: object) -> None:

@@ -38,6 +38,8 @@ def parsed(*arguments: str) -> dict[str, Any]:
         ("--progress plain", "run.progress", "plain"),
         ("--max-tries 2", "retry.max_tries", 2),
         ("--deadline 60", "retry.deadline_s", 60.0),
+        ("--halt failed>5 --halt consecutive>20,403>3", "halt.when", "failed>5, consecutive>20, 403>3"),
+        ("--halt none", "halt.when", "none"),
         ("--audit a.jsonl", "audit.file", Path("a.jsonl")),
         ("--log-format json", "log.format", "json"),
         ("", "log.level", "warning"),
@@ -51,7 +53,7 @@ def parsed(*arguments: str) -> dict[str, Any]:
 )
 def test_every_flag_reaches_its_setting(cli: Cli, arguments: str, key: str, value: object) -> None:
     found = setting_values(load_settings(parsed(*arguments.split())).settings)[key]
-    assert (str(found) if key == "run.rate" else found) == value
+    assert (str(found) if key in {"run.rate", "halt.when"} else found) == value
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +94,9 @@ def test_the_default_in_the_help_is_the_default(cli: Cli, flag: str, key: str) -
         "--concurrency 1025",
         "--max-tries 0",
         "--timeout 0",
+        "--halt failed",
+        "--halt fialed>5",
+        "--halt failed>5,",
         "--deadline -1",
         "--format xml",
         "--progress bar",
@@ -121,6 +126,8 @@ def test_a_wrong_setting_elsewhere_is_a_configuration_error_with_its_origin(cli:
         ["--base-url", "https://host/v1", "--ca-file", "/my ca.pem", "--config", "/c.toml", "--profile", "night"],
         ["--rate", "90/min", "--concurrency", "3", "--max-tries", "2", "--timeout", "2.5", "--deadline", "600"],
         ["--rate", "7/h", "--deadline", "1234567"],
+        ["--halt", "failed>10% of last 200", "--halt", "403>3"],
+        ["--halt", "none"],
     ],
 )
 def test_the_command_to_type_next_goes_to_the_same_place_at_the_same_pace(arguments: list[str]) -> None:
@@ -131,7 +138,7 @@ def test_the_command_to_type_next_goes_to_the_same_place_at_the_same_pace(argume
 EVERY_FLAG = [
     *("--sandbox", "--force", "--base-url", "https://host/v1", "--ca-file", "/ca.pem", "--config", "/c.toml"),
     *("--profile", "night", "--rate", "90/min", "--concurrency", "3", "--max-tries", "2", "--timeout", "2.5"),
-    *("--deadline", "600"),
+    *("--deadline", "600", "--halt", "failed>5", "--halt", "403>3"),
 ]
 
 

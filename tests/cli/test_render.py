@@ -161,6 +161,10 @@ def test_the_headline_says_how_the_run_ended(capsys: Capture, stopped_by: dict[s
     ("more", "words"),
     [
         ({"halt": Halt(HaltReason.UNREACHABLE, "no answer.")}, "bulkpause: halted: no answer.\n"),
+        (
+            {"halt": Halt(HaltReason.GUARD, "6 failed. All 403.", ("All 403", "wh\x1by"))},
+            "bulkpause: halted: 6 failed. All 403.\nbulkpause: besides: wh\\x1by.\n",
+        ),
         ({"audit_error": AuditError("disk full.")}, "bulkpause: disk full. Sending stopped at once.\n"),
         ({"warnings": ["one.", "t\x1bwo."]}, "bulkpause: one.\nbulkpause: t\\x1bwo.\n"),
         ({"stop_signal": 2}, ""),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="raises a POSIX 
 def withdrawn(cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """The service of a run whose eight reports were denied; its continuation was stopped behind the third intent."""
     sandbox = serve("403*1")
-    cli("pause", cli.source(sandbox.report_ids), "--concurrency", "1")
+    cli("pause", cli.source(sandbox.report_ids), "--concurrency", "1", "--halt", "none")
     intent, written = RunRecord.intent, iter(range(1, sys.maxsize))
 
     async def then_interrupt(self: RunRecord, *arguments: Any, **more: Any) -> None:
