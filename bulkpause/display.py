@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bulkpause.curfew import Curfew
 from bulkpause.engine import Engine
+from bulkpause.gates import PACE
 from bulkpause.progress import Progress, Snapshot, Style
 from bulkpause.record import RunRecord
 from bulkpause.session import Session
@@ -35,7 +36,9 @@ class Display:
         self._curfew = curfew
         self._ended_before = 0
         self._failed_before = 0
-        self.outlook = Outlook(curfew, most_per_s=self._most_per_s, clock=session.clock)
+        self.outlook = Outlook(
+            curfew, most_per_s=self._most_per_s, expected_per_s=self._expected_per_s, clock=session.clock
+        )
         self.progress = Progress(style, title=title, snapshot=self.moment, clock=session.clock)
 
     def begin(self, rows: Rows) -> None:
@@ -68,3 +71,9 @@ class Display:
         most_per_s, gate = self._settings.run.rate.per_s, self._session.pace
         limit = None if gate is None else gate.pace.limit
         return most_per_s if limit is None else min(most_per_s, limit.per_s)
+
+    def _expected_per_s(self) -> float | None:
+        """What the gates will let out, where that is what the run waits for."""
+        gate = self._session.pace
+        expected_per_s = None if gate is None else gate.expected_per_s
+        return None if expected_per_s is None else min(expected_per_s, PACE * self._settings.run.rate.per_s)

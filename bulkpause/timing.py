@@ -74,9 +74,18 @@ def with_rest(halt: Halt, forecast: Forecast) -> Halt:
 class Outlook:
     """Learns the pace of one run from its counts, and foretells the rest."""
 
-    def __init__(self, curfew: Curfew, *, most_per_s: Callable[[], float], clock: Clock) -> None:
+    def __init__(
+        self,
+        curfew: Curfew,
+        *,
+        most_per_s: Callable[[], float],
+        expected_per_s: Callable[[], float | None] = lambda: None,
+        clock: Clock,
+    ) -> None:
+        """`expected_per_s`: the rate the gates will keep to, None where the run's own pace tells more."""
         self._curfew = curfew
         self._most_per_s = most_per_s
+        self._expected_per_s = expected_per_s
         self._clock = clock
         self._course = Course(clock.monotonic_s())
         self._began_s = clock.monotonic_s()
@@ -96,12 +105,17 @@ class Outlook:
         """What is foretold of so many reports at the pace so far."""
         return Forecast(
             left=reports,
-            attempts_per_s=self._course.attempts_per_s,
+            attempts_per_s=self._attempts_per_s(),
             attempts_per_report=self._course.attempts_per_report,
             held_s=held_s,
             most_per_s=self._most_per_s(),
             time_left_s=self._curfew.beginning_s(),
         )
+
+    def _attempts_per_s(self) -> float:
+        """The rate from here on; nothing is foretold of a run from which nothing has left yet."""
+        expected_per_s = self._expected_per_s() if self._course.attempts_per_s else None
+        return self._course.attempts_per_s if expected_per_s is None else expected_per_s
 
     async def keep_looking(self, look: Callable[[], object]) -> None:
         """Look until cancelled, so that the pace is known whether or not anybody watches."""

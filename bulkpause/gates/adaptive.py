@@ -40,6 +40,11 @@ HEADROOM: Final = 2.0
 ASKED_IN_VAIN: Final = 3
 """Refusals that go on after so many questions are the hold's business."""
 
+SETTLED_S: Final = 2.0
+"""A rate that has not changed for so long is looked at for whether it is used."""
+
+USED: Final = 0.7
+
 _OVERLOADED: Final = 503
 """May come from what limits the rate, while 500, 502 and 504 come from behind it."""
 
@@ -83,6 +88,20 @@ class AdaptiveGate:
             return 1
         usual_s = self._tally.usual_s
         return SPARE if usual_s is None else SPARE + int(HEADROOM * self.pace.per_s * usual_s)
+
+    @property
+    def expected_per_s(self) -> float | None:
+        """The rate that the run will keep to from here on; None where it is not the rate that holds it up.
+
+        Where a limit is known that is it, less what is left unused; while it is still looked for, what was agreed.
+        """
+        pace, since_s = self.pace, self._clock.monotonic_s() - self.pace.since_s
+        if pace.refusals is None and since_s > SETTLED_S and self._tally.departed < USED * pace.per_s * since_s:
+            return None
+        ceiling_per_s = self._policy.ceiling_per_s
+        if pace.limit is not None:
+            return min(ceiling_per_s, self._policy.kept * pace.limit.per_s)
+        return ceiling_per_s if since_s <= SETTLED_S or pace.per_s >= ceiling_per_s else None
 
     async def admit(self) -> None:
         """Wait for room and for the next slot, first come first served; a change of the rate is felt at once."""

@@ -1,8 +1,9 @@
 """How fast the service lets a run go: decided from what it answers, never above what was agreed. Pure."""
 
-from bulkpause.pacing.pace import Pace, Reason, after_acceptance, after_refusal, after_silence, started
+from bulkpause.pacing.pace import after_acceptance, after_refusal, after_silence
 from bulkpause.pacing.policy import PacePolicy
 from bulkpause.pacing.quota import QuotaWatch
+from bulkpause.pacing.state import Pace, Reason, started
 from bulkpause.pacing.tally import Tally
 
 __all__ = [

@@ -1,20 +1,18 @@
 """How fast to go on: from what the service has answered to the next rate. Pure: time is passed in.
 
-While no limit has been met the rate grows with each round trip. A refusal tells where the limit is: at what was
-accepted in the last second. The rate goes a little below it, rests there, and then tries a little more, each step twice
-the last.
+While no limit has been met the rate grows with each round trip. A refusal tells where the limit is: at what was let in
+during the last second. The rate goes a little below it, rests there, and then tries a little more, each step twice the
+last.
 """
 
 from __future__ import annotations
 
 import math
-from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from bulkpause.pacing.policy import PacePolicy
+from bulkpause.pacing.state import Limit, Pace, Reason, Refusals
 from bulkpause.pacing.tally import Tally
-
-NEVER_S: Final = float("-inf")
 
 LONG_S: Final = 2.5
 """Refusals that go on for longer than this come of a period longer than a unit, not of the time it took to ask."""
@@ -29,91 +27,12 @@ BOLD_RESTS: Final = 8
 """After so many units a limit that was higher once is taken for the new one."""
 
 
-class Reason(StrEnum):
-    """Why the rate is as it is."""
-
-    STARTED = "started"
-    CONTENT = "content"
-    """The service took all that was sent, and more is tried."""
-    REFUSED = "refused"
-    SHORT = "short"
-    """The replies say that next to nothing is left of the quota."""
-    QUOTA = "quota"
-    """They say how much it is."""
-    MEASURED = "measured"
-    """It accepts again, and this is what it was seen to accept, less a little."""
-    SLOW = "slow"
-    """It takes several times longer than usual to answer."""
-    REOPENED = "reopened"
-    """Nothing has left for a while: begin gently, and climb back."""
-
-
-class Limit(NamedTuple):
-    """What the service was seen to allow."""
-
-    per_s: float
-    unit_s: float
-    """The seconds it is measured over: one, or as long as the service's own period."""
-    rest_units: float
-    """How long to stay below it before more is tried."""
-    first_step: float
-    """By which part of it the first try goes up."""
-    is_sure: bool = False
-    """Whether two measurements agree on it."""
-
-
-class Refusals(NamedTuple):
-    """Refusals that go on: the service has accepted nothing since."""
-
-    since_s: float
-    at_per_s: float
-    """The rate at which they began."""
-    known: Limit | None
-    """The limit that was known before."""
-    was_probing: bool
-    """Whether more than that was being tried."""
-    beat_s: float
-    """How long it was left alone before it is asked again."""
-    asked: int = 0
-    """How often it was asked again in vain."""
-
-
-class Pace(NamedTuple):
-    """A rate, and what it rests on."""
-
-    per_s: float
-    reason: Reason
-    since_s: float
-    open_since_s: float
-    """Since when the service has accepted what was sent."""
-    limit: Limit | None = None
-    """None until one was met."""
-    refusals: Refusals | None = None
-    cut_s: float = NEVER_S
-    """When the rate was last cut: what left before says nothing new."""
-    resume_s: float = NEVER_S
-    """Nobody leaves before."""
-    hasty: int = 0
-    """How many times in a row it was refused before a whole unit had passed."""
-    step: float = 0.0
-    """By which part of the limit the next try goes up; 0 while resting."""
-    goal_per_s: float | None = None
-    """Where a reopened rate climbs back to."""
-    peak_per_s: float = 0.0
-    """The highest limit that was measured twice."""
-
-
-def started(policy: PacePolicy, *, now_s: float) -> Pace:
-    """The pace that a run begins with."""
-    return Pace(min(policy.start_per_s, policy.ceiling_per_s), Reason.STARTED, now_s, now_s)
-
-
 def after_refusal(
     policy: PacePolicy, pace: Pace, tally: Tally, *, departed_s: float, now_s: float, is_short: bool = False
 ) -> Pace:
     """The service refused what left at `departed_s`, or said that hardly more is left: slow down, if that is news."""
-    if departed_s < pace.cut_s:
-        return pace
+    if departed_s < pace.cut_s:  # known already; but when it began may be
+        return _begun_earlier(pace, departed_s)
     unit_s = _unit_s(policy, pace)
     if pace.refusals is not None:  # it goes on refusing: ask again later, one at a time
         beat_s = min(policy.beat_growth * pace.refusals.beat_s, unit_s)
@@ -125,7 +44,7 @@ def after_refusal(
     elif is_short and pace.limit is not None and pace.reason is Reason.QUOTA:
         hasty, per_s = 0, pace.limit.per_s
     else:
-        let_in_per_s = tally.let_in_per_s(max(unit_s, SOME / pace.per_s), until_s=departed_s)
+        let_in_per_s = _let_in_per_s(policy, pace, tally, until_s=departed_s)
         hasty, per_s = 0, min(pace.per_s, max(let_in_per_s, policy.least_left * pace.per_s))
     per_s = max(policy.floor_per_s, per_s)
     beat_s = min(unit_s, max(policy.beat * unit_s, policy.beat_slots / per_s))
@@ -142,6 +61,13 @@ def after_refusal(
         step=0.0,
         goal_per_s=None,
     )
+
+
+def _begun_earlier(pace: Pace, departed_s: float) -> Pace:
+    """Replies overtake each other: what left first and was refused is where the refusals began."""
+    if pace.refusals is None or departed_s >= pace.refusals.since_s:
+        return pace
+    return pace._replace(refusals=pace.refusals._replace(since_s=departed_s))
 
 
 def after_acceptance(
@@ -208,12 +134,15 @@ def _measured(
             return pace._replace(
                 per_s=per_s, reason=Reason.MEASURED, since_s=now_s, open_since_s=now_s, limit=None, refusals=None
             )
-    elif refusals.asked and lasted_s <= unit_s:
-        # Within the last beat they ended. Measured at their beginning a fixed window that was used up early looks too
-        # large, measured at their end too small, for our own silence.
-        until_s = departed_s - refusals.beat_s / 2
-        at_end_per_s = tally.let_in_per_s(max(unit_s, SOME / pace.per_s), until_s=until_s)
-        per_s = math.sqrt(per_s * at_end_per_s)
+    else:
+        if not pace.hasty:  # by now more is known of what was refused
+            seen_per_s = _let_in_per_s(policy, pace, tally, until_s=refusals.since_s)
+            per_s = min(per_s, max(policy.least_left * refusals.at_per_s, seen_per_s))
+        if refusals.asked and lasted_s <= unit_s:
+            # Within the last beat they ended. Measured at their beginning a fixed window that was used up early looks
+            # too large, measured at their end too small, for our own silence.
+            until_s = departed_s - refusals.beat_s / 2
+            per_s = math.sqrt(per_s * _let_in_per_s(policy, pace, tally, until_s=until_s))
     per_s = max(policy.floor_per_s, min(per_s, refusals.at_per_s))
     known = refusals.known
     agrees = known is not None and abs(per_s / known.per_s - 1) < max(policy.agreement, 1.5 / (per_s * unit_s))
@@ -297,6 +226,18 @@ def _grown(policy: PacePolicy, pace: Pace, *, now_s: float, has_quota: bool) -> 
         step=step,
         goal_per_s=pace.goal_per_s if per_s < goal_per_s else None,
     )
+
+
+def _let_in_per_s(policy: PacePolicy, pace: Pace, tally: Tally, *, until_s: float) -> float:
+    """What the service let in a second, until then, over a unit or as long as it takes for some to leave.
+
+    A count over a second that begins anywhere is half a request too small on average; a longer period is known by its
+    ends.
+    """
+    unit_s = _unit_s(policy, pace)
+    horizon_s = max(unit_s, SOME / pace.per_s)
+    found_per_s = tally.let_in_per_s(horizon_s, until_s=until_s)
+    return found_per_s + 0.5 / horizon_s if found_per_s and unit_s <= policy.unit_s else found_per_s
 
 
 def _unit_s(policy: PacePolicy, pace: Pace) -> float:

@@ -23,11 +23,12 @@ SLOW: Final = (3.0, 0.1)
 class Tally:
     """The answers that the decisions on the pace are made from, in constant memory."""
 
-    __slots__ = ("_departed_s", "_refused_s", "_usual_at_s", "departed", "recent_s", "usual_s")
+    __slots__ = ("_answers", "_departed_s", "_refused_s", "_usual_at_s", "departed", "recent_s", "usual_s")
 
     def __init__(self) -> None:
         self._departed_s: deque[float] = deque(maxlen=REMEMBERED)
         self._refused_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._answers = 0
         self._usual_at_s = 0.0
         self.departed = 0
         """Attempts that have left since the pace last changed."""
@@ -57,8 +58,12 @@ class Tally:
 
     def answer(self, *, now_s: float, latency_s: float) -> None:
         """A reply has come, after so long."""
+        self._answers += 1
         if self.recent_s is None or self.usual_s is None:
             self.recent_s = self.usual_s = latency_s
+        elif self._answers <= 1 / WEIGHT:  # a few replies may all have been lucky
+            self.recent_s += (latency_s - self.recent_s) / self._answers
+            self.usual_s = self.recent_s
         else:
             self.recent_s += WEIGHT * (latency_s - self.recent_s)
             drifted_s = self.usual_s * (1 + DRIFT_PER_S * (now_s - self._usual_at_s))
@@ -79,8 +84,8 @@ class Tally:
         if len(self._departed_s) == REMEMBERED and self._departed_s[0] > since_s:
             since_s = self._departed_s[0]
             horizon_s = max(until_s - since_s, 1e-9)
-        left = _count(self._departed_s, since_s, until_s)
-        return max(0, left - _count(self._refused_s, since_s, until_s)) / horizon_s
+        let_in = _count(self._departed_s, since_s, until_s) - _count(self._refused_s, since_s, until_s)
+        return max(0, let_in) / horizon_s
 
     def _exceeds(self, times: float, more_s: float) -> bool:
         return self.recent_s is not None and self.usual_s is not None and self.recent_s > times * self.usual_s + more_s

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.forecast import Course, Forecast
-from bulkpause.gates import HoldGate, RateGate
+from bulkpause.gates import AdaptiveGate, HoldGate, RateGate
 from bulkpause.models import Attempt, Entry, Operation, Outcome, Reply, ReportId, Verdict, Wire
+from bulkpause.pacing import PacePolicy
 from bulkpause.ports import FakeFeed, FakeRecord
 from bulkpause.retry import RetryPolicy
 from bulkpause.timing import LOOK_S
@@ -86,17 +87,25 @@ class CountingRecord(FakeRecord):
 
 
 def foretold(
-    mood: Mood, *, seed: int, reports: int = 500, per_s: float = 10.0, concurrency: int = 16, every_s: float = LOOK_S
+    mood: Mood,
+    *,
+    seed: int,
+    reports: int = 500,
+    per_s: float = 10.0,
+    concurrency: int = 16,
+    every_s: float = LOOK_S,
+    adapt: bool = False,
 ) -> list[Foretold]:
     """Every forecast of one run from the moment a tenth was done, one each `every_s`."""
 
     async def main() -> tuple[list[tuple[float, int, float]], float]:
         rng, clock, record = random.Random(seed), VirtualClock(), CountingRecord()  # noqa: S311
-        hold = HoldGate(cap_s=300, clock=clock, notify=lambda _: None)
+        pace = AdaptiveGate(PacePolicy(ceiling_per_s=per_s), clock=clock, notify=lambda _: None)
+        hold = HoldGate(cap_s=300, clock=clock, notify=lambda _: None, yields=lambda: adapt and pace.yields)
         engine = Engine(
             EngineSettings(operation=Operation.PAUSE, concurrency=concurrency, retry=RetryPolicy()),
             api=MoodyService(mood, rng),
-            gates=(hold, RateGate(per_s=per_s)),
+            gates=(hold, *((pace,) if adapt else ()), RateGate(per_s=per_s)),
             record=record,
             clock=clock,
             rng=rng,
@@ -108,9 +117,10 @@ def foretold(
                 await clock.sleep(every_s)
                 done = len(record.outcomes)
                 course.update(clock.monotonic_s(), done=done, answered=record.answered, in_flight=engine.in_flight)
+                expected_per_s = pace.expected_per_s if adapt else None
                 forecast = Forecast(
                     left=reports - done,
-                    attempts_per_s=course.attempts_per_s,
+                    attempts_per_s=course.attempts_per_s if expected_per_s is None else expected_per_s,
                     attempts_per_report=course.attempts_per_report,
                     held_s=hold.held_s(),
                     most_per_s=per_s,

@@ -51,3 +51,19 @@ def test_where_the_latency_alone_sets_the_pace_luck_takes_its_share() -> None:
         errors = sorted(at_mark(run, mark).error for run in runs)
         assert errors[25] < 0.06
         assert errors[40] < 0.15
+
+
+@pytest.mark.parametrize(
+    ("limit_per_s", "reports", "fault_share"), [(10, 500, 0.0), (10, 500, 0.05), (30, 3000, 0.05), (60, 3000, 0.05)]
+)
+def test_a_limit_that_has_to_be_found_first_is_foretold_as_well(
+    limit_per_s: float, reports: int, fault_share: float
+) -> None:
+    """By what is left, once a tenth is done: in all but two of fifty runs to a tenth, and in none much beyond."""
+    mood = Mood(latency_s=lambda rng: rng.uniform(0.05, 0.15), fault_share=fault_share, limit_per_s=limit_per_s)
+    seeds = SEEDS if reports < 1000 else SEEDS[:12]  # the suite has three minutes
+    runs = [foretold(mood, seed=seed, reports=reports, per_s=100.0, concurrency=64, adapt=True) for seed in seeds]
+    errors = sorted(at_mark(run, 0.1).error for run in runs)
+    assert errors[len(errors) // 2] < 0.07
+    assert errors[-3] < 0.1
+    assert errors[-1] < 0.15

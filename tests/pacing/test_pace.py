@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkpause.pacing import Pace, PacePolicy, Reason, Tally, after_acceptance, after_refusal, after_silence, started
-from bulkpause.pacing.pace import Limit, Refusals
+from bulkpause.pacing.state import Limit, Refusals
 
 POLICY = PacePolicy(ceiling_per_s=500.0)
 
