@@ -63,14 +63,22 @@ class Display:
             forecast=self.outlook.look(
                 done=done, total=total, answered=record.answered, in_flight=in_flight, held_s=held_s
             ),
+            limit_per_s=self._limit_per_s(),
+            is_failing=not self._session.breaker.is_closed,
+            asks_in_s=self._session.breaker.wait_s(),
+            retries_spent=engine.retries_spent,
             until=self._curfew.ends_at(),
         )
 
+    def _limit_per_s(self) -> float | None:
+        """What the service was found to allow, below what was agreed."""
+        gate = self._session.pace
+        limit = None if gate is None else gate.pace.limit
+        return limit.per_s if limit is not None and limit.per_s < self._settings.run.rate.per_s else None
+
     def _most_per_s(self) -> float:
         """What the settings allow, and no more than the service was found to."""
-        most_per_s, gate = self._settings.run.rate.per_s, self._session.pace
-        limit = None if gate is None else gate.pace.limit
-        return most_per_s if limit is None else min(most_per_s, limit.per_s)
+        return self._limit_per_s() or self._settings.run.rate.per_s
 
     def _expected_per_s(self) -> float | None:
         """What the gates will let out, where that is what the run waits for."""

@@ -112,6 +112,11 @@ class Engine:
         return sum(seat.job is not None and seat.job.has_left for seat in self._seats)
 
     @property
+    def retries_spent(self) -> bool:
+        """Whether too much fails for further retries, just now."""
+        return self._budget.is_spent
+
+    @property
     def stopping(self) -> bool:
         """Whether nothing leaves any more; what has left may still land."""
         return self._stopped.is_set()

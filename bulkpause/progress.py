@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Literal, Self, TextIO
 
 from bulkpause.clock import Clock
-from bulkpause.forecast import Forecast, said_fit
+from bulkpause.forecast import Forecast, said_fit, said_rate
 
 Style = Literal["bar", "plain", "none"]
 
@@ -33,6 +33,14 @@ class Snapshot:
     held_s: float
     stopping: bool
     forecast: Forecast
+    limit_per_s: float | None = None
+    """What the service was found to allow, if that is less than what was agreed."""
+    is_failing: bool = False
+    """Whether nothing succeeds any more, so that single requests ask."""
+    asks_in_s: float = 0.0
+    """Until the next one does."""
+    retries_spent: bool = False
+    """Whether too much fails for further retries."""
     until: datetime | None = None
     """The limit of the run's time, in local time."""
 
@@ -52,6 +60,12 @@ def remarks(snapshot: Snapshot) -> list[str]:
     """What is worth a look, and nothing while all is well."""
     found = [f"stopping, {snapshot.in_flight:,} in flight"] if snapshot.stopping else []
     found += [f"held for {duration(snapshot.held_s)} more"] if snapshot.held_s else []
+    if snapshot.is_failing:
+        found.append(
+            "the service fails" + (f", asking again in {duration(snapshot.asks_in_s)}" if snapshot.asks_in_s else "")
+        )
+    found += ["too many failures to retry"] if snapshot.retries_spent else []
+    found += [f"limit found: {said_rate(snapshot.limit_per_s)}"] if snapshot.limit_per_s is not None else []
     found += [f"{snapshot.failed:,} failed"] if snapshot.failed else []
     return found + ([f"{snapshot.throttled:,} throttled (429)"] if snapshot.throttled else [])
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from bulkpause.audit import AuditLog
-from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import warm_up
 from bulkpause.clock import Clock
 from bulkpause.closing import audit_error, close_ledger, latest, note_unread
@@ -19,7 +18,7 @@ from bulkpause.display import Display
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.errors import AuditCreateError, AuditError, AuthError, BulkpauseError, SourceError
 from bulkpause.events import halt_fields
-from bulkpause.gates import BreakerGate, ReachGate
+from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
@@ -145,13 +144,10 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     async with connected(parts.settings, clock=clock, rng=rng, notify=notify, departed=record.departed) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         curfew = curfew_for(parts.settings, clock=clock)
-        breaker = BreakerGate(
-            BreakerPolicy(give_up_after_s=parts.settings.halt.give_up_after_s), clock=clock, notify=record.notice
-        )
         engine = Engine(
             engine_settings(parts.run, parts.settings, force=force),
             api=session.api,
-            gates=(session.hold, reach, breaker, session.token_gate, *session.pacing),
+            gates=(session.hold, reach, session.breaker, session.token_gate, *session.pacing),
             record=record,
             clock=clock,
             rng=rng,
@@ -178,7 +174,7 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                     group.create_task(display.progress.show()),
                     group.create_task(display.outlook.keep_looking(display.moment)),
                     group.create_task(
-                        curfew.watch(engine, held_s=lambda: max(session.hold.held_s(), breaker.wait_s()))
+                        curfew.watch(engine, held_s=lambda: max(session.hold.held_s(), session.breaker.wait_s()))
                     ),
                     group.create_task(_ready_log(parts.console.log, clock)),
                 )

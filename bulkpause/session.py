@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkpause.auth import TokenGate, Tokens, tenant_of
+from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import ClientSettings, ReportClient
 from bulkpause.clock import Clock
-from bulkpause.gates import AdaptiveGate, HoldGate, RateGate
+from bulkpause.gates import AdaptiveGate, BreakerGate, HoldGate, RateGate
 from bulkpause.models import Attempt, Halt, Notice, ReportId
 from bulkpause.pacing import PacePolicy
 from bulkpause.patience import Heartbeat
@@ -37,6 +38,7 @@ class Session:
     api: ReportClient
     token_gate: TokenGate
     hold: HoldGate
+    breaker: BreakerGate
     pace: AdaptiveGate | None
     """None if the rate is to stay as agreed."""
     rate: RateGate
@@ -107,11 +109,12 @@ async def connected(
         notify=notify,
         yields=lambda: pace is not None and pace.yields,
     )
+    breaker = BreakerGate(BreakerPolicy(give_up_after_s=settings.halt.give_up_after_s), clock=clock, notify=notify)
     rate = RateGate(per_s=run.rate.per_s)
     client = ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed)
     with heart:
         async with client as api:
-            yield Session(settings, api, TokenGate(tokens), hold, pace, rate, clock, rng)
+            yield Session(settings, api, TokenGate(tokens), hold, breaker, pace, rate, clock, rng)
 
 
 def client_settings(settings: Settings) -> ClientSettings:

@@ -66,6 +66,15 @@ def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> 
             replace(START, done=8, total=None, failed=1, throttled=2, held_s=12.0, stopping=True, forecast=foretold(0)),
             "8 done, 4.0/s, stopping, 8 in flight, held for 12 s more, 1 failed, 2 throttled (429)",
         ),
+        (
+            replace(START, is_failing=True, asks_in_s=7.2, failed=3),
+            "0 of 600 done, 4.0/s, 2 min 30 s left, the service fails, asking again in 7.2 s, 3 failed",
+        ),
+        (replace(START, is_failing=True), "0 of 600 done, 4.0/s, 2 min 30 s left, the service fails"),
+        (
+            replace(START, limit_per_s=38.7, retries_spent=True),
+            "0 of 600 done, 4.0/s, 2 min 30 s left, too many failures to retry, limit found: 39/s",
+        ),
     ],
 )
 def test_a_line_says_how_far_how_fast_how_long_and_what_is_wrong(snapshot: Snapshot, words: str) -> None:

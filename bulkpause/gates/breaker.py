@@ -32,6 +32,11 @@ class BreakerGate:
         """Whether an attempt may leave."""
         return self._breaker.is_closed or not (self._is_asking or self.wait_s())
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the service works, as far as is known."""
+        return self._breaker.is_closed
+
     def wait_s(self) -> float:
         """Seconds until the service is asked again; zero while it works, or is being asked."""
         return 0.0 if self._breaker.is_closed else max(0.0, self._breaker.due_s - self._clock.monotonic_s())

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkpause.auth import TokenGate
+from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import ReportClient
 from bulkpause.errors import AuthError, TokenUnavailableError
-from bulkpause.gates import HoldGate, RateGate
+from bulkpause.gates import BreakerGate, HoldGate, RateGate
 from bulkpause.models import UNLISTED, Halt, Operation, Outcome, Page, Reply, Report, Status, Verdict
 from bulkpause.reports import FakePages, PageApi
 from bulkpause.session import Session
@@ -70,8 +71,9 @@ def with_session(api: PageApi, use: Callable[[Session], Coroutine[Any, Any, T]])
     async def main() -> T:
         clock = VirtualClock()
         hold = HoldGate(cap_s=60.0, clock=clock, notify=lambda _: None)
+        breaker = BreakerGate(BreakerPolicy(), clock=clock, notify=lambda _: None)
         client, tokens, rng = cast(ReportClient, api), cast(TokenGate, None), random.Random(7)  # noqa: S311
-        return await use(Session(Settings(), client, tokens, hold, None, RateGate(per_s=1000), clock, rng))
+        return await use(Session(Settings(), client, tokens, hold, breaker, None, RateGate(per_s=1000), clock, rng))
 
     return run_virtually(main())
 
