@@ -75,6 +75,8 @@ def test_the_document_counts_every_row_by_status_and_by_status_code() -> None:
         "left_alone": {},
         "latency_ms": summary.latencies.to_dict(),
         "rate_windows": None,
+        "outages": 0,
+        "limit_found_per_s": None,
     }
     marks = {"p50": 10.0, "p90": 40.0, "p99": 40.0, "max": 40.0}
     assert document["latency_ms"] == pytest.approx(marks, rel=0.02)

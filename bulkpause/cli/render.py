@@ -11,6 +11,7 @@ import click
 
 from bulkpause.cli import streams
 from bulkpause.cli.words import counted, many, print_json, print_text
+from bulkpause.forecast import said_rate
 from bulkpause.ids import escaped
 from bulkpause.logs import printable
 from bulkpause.models import SourceCounts, Status
@@ -191,7 +192,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         facts.append(("Requests", _requests(report)))
         latency = summary.latencies.to_dict()
         facts.append(("Latency", ", ".join(f"{name} {ms:,.0f} ms" for name, ms in latency.items() if ms is not None)))
-    if (pace := _pace(summary.pace)) is not None:
+    if (pace := _pace(summary.pace, found_per_s=summary.limit_found_per_s)) is not None:
         facts.append(("Pace", pace))
     if (tenant := _tenant(report)) is not None:
         facts.append(("Tenant", tenant))
@@ -204,8 +205,11 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     return facts + [(name, printable(command)) for name, command in commands if command is not None]
 
 
-def _pace(pace: Pace) -> str | None:
-    """How full the fullest windows were, up to one that holds everything; None if nothing is known to have left."""
+def _pace(pace: Pace, *, found_per_s: float | None) -> str | None:
+    """How full the fullest windows were, up to one that holds everything; None if nothing is known to have left.
+
+    And the limit that the service was found to have, if it was met.
+    """
     if not pace.requests:
         return None
     said: list[str] = []
@@ -215,7 +219,8 @@ def _pace(pace: Pace) -> str | None:
             break
     verdict = f"{'ABOVE' if pace.exceeded else 'within'} {Rate(pace.rate_limit_per_s)}"
     unknown = f"; not known of {many(pace.unknown_parts, 'part')} that broke off" if pace.unknown_parts else ""
-    return f"at most {', '.join(said)}: {verdict}{unknown}"
+    found = "" if found_per_s is None else f"; the service was found to allow {said_rate(found_per_s)}"
+    return f"at most {', '.join(said)}: {verdict}{unknown}{found}"
 
 
 def _tenant(report: RunReport) -> str | None:
@@ -248,6 +253,7 @@ def _requests(report: RunReport) -> str:
         (summary.retries, "retry", "retries"),
         (summary.throttled, "throttled (429)", "throttled (429)"),
         (summary.holds, "hold", "holds"),
+        (summary.outages, "outage", "outages"),
         (summary.token_refreshes, "token refresh", "token refreshes"),
     )
     said = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in extras if count)

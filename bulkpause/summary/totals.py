@@ -83,6 +83,10 @@ class RunSummary:
     retries: int = 0
     throttled: int = 0
     holds: int = 0
+    outages: int = 0
+    """How often nothing succeeded any more."""
+    limit_found_per_s: float | None = None
+    """What the service was found to allow, at last; None if no limit was met."""
     token_refreshes: int = 0
     listed: int | None = None
     """Reports in the snapshot of the tenant that the run began with; None if it has none."""
@@ -178,6 +182,10 @@ class RunSummary:
         match event:
             case "hold":
                 self.holds += 1
+            case "rate_changed":
+                self.limit_found_per_s = fields["limit_per_s"]
+            case "breaker_opened":
+                self.outages += 1
             case "token_refreshed":
                 self.token_refreshes += 1
             case "snapshot_taken":
@@ -209,6 +217,8 @@ class RunSummary:
             "retries": self.retries,
             "throttled": self.throttled,
             "holds": self.holds,
+            "outages": self.outages,
+            "limit_found_per_s": self.limit_found_per_s,
             "token_refreshes": self.token_refreshes,
             "unlisted": self.unlisted,
             "interrupted": self.interrupted,

@@ -258,3 +258,15 @@ def test_the_question_counts_what_it_can(counts: SourceCounts | None, words: str
     assert plans.question(a_run(), Settings(run=GENTLE), counts, clock=StandingClock()) == words.replace(
         "URL", Settings().api.base_url
     )
+
+
+def test_a_limit_that_was_found_and_an_outage_are_said(capsys: Capture) -> None:
+    report = certified_report(600, 40, 390, 600)
+    change = {"per_s": 37.8, "was_per_s": 40.0, "reason": "refused", "limit_per_s": 38.4}
+    for event, fields in (("rate_changed", change), ("breaker_opened", {})):
+        report.summary.add_event(event, fields)
+    text = shown(capsys, report)
+    assert ": within 50/s; the service was found to allow 39/s\n" in text
+    assert "1 outage" in text
+    document = report.to_dict()
+    assert (document["outages"], document["limit_found_per_s"]) == (1, 38.4)
