@@ -2,7 +2,8 @@
 
 source -> manifest -> queue -> worker -> intent in the ledger -> gates -> client -> Reply -> decide -> Outcome -> ledger
 
-It knows the nouns, the rules and its Protocols (ports.py), and does no I/O of its own.
+It knows the nouns, the rules and its Protocols (ports.py), and does no I/O of its own. What one id goes through is in
+attempts.py.
 """
 
 from __future__ import annotations
@@ -14,24 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from bulkpause.attempts import Attempts
 from bulkpause.budget import RetryBudget
 from bulkpause.clock import Clock
 from bulkpause.ending import Ending
 from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
-from bulkpause.jobs import ABANDONED, Job, guid, invalid, skipped, unchanged
-from bulkpause.models import (
-    Attempt,
-    Entry,
-    Halt,
-    HaltReason,
-    Notice,
-    Operation,
-    Outcome,
-    Reject,
-    Reply,
-    Verdict,
-    Wire,
-)
+from bulkpause.jobs import Job, invalid, skipped, unchanged
+from bulkpause.models import Entry, Halt, HaltReason, Operation, Outcome, Reject
 from bulkpause.passage import Passage
 from bulkpause.ports import (
     Before,
@@ -45,7 +35,7 @@ from bulkpause.ports import (
     nothing_known,
     nothing_watched,
 )
-from bulkpause.retry import Retry, RetryPolicy, Stop, decide, ended
+from bulkpause.retry import RetryPolicy
 from bulkpause.seat import Seat
 
 
@@ -80,24 +70,32 @@ class Engine:
         curfew: Curfew = never_too_late,
     ) -> None:
         self._settings = settings
-        self._budget = budget or RetryBudget()
-        self._api = api
-        self._passage = Passage(gates)
         self._record = record
-        self._clock = clock
-        self._rng = rng
-        self._curfew = curfew
+        self._ending = Ending(record)
+        self._stopped = asyncio.Event()
+        self._attempts = Attempts(
+            operation=settings.operation,
+            retry=settings.retry,
+            api=api,
+            passage=Passage(gates),
+            record=record,
+            clock=clock,
+            rng=rng,
+            budget=budget or RetryBudget(),
+            curfew=curfew,
+            ending=self._ending,
+            steering=self,
+            stopped=self._stopped,
+            lookahead=asyncio.Semaphore(settings.lookahead),
+        )
         self._queue: asyncio.Queue[Entry | None] = asyncio.Queue(2 * settings.concurrency)
         self._batch: deque[Entry | Reject] = deque()
         """What the feed gave and is not in the queue yet."""
-        self._lookahead = asyncio.Semaphore(settings.lookahead)
         self._seats = [Seat() for _ in range(settings.concurrency)]
         self._feed: Feed | None = None
         self._before: Before = nothing_known
         self._watch: Watch = nothing_watched
         self._drain_timer: asyncio.TimerHandle | None = None
-        self._stopped = asyncio.Event()
-        self._ending = Ending(record)
         self._is_fed = False
         """Whether all that the feed has is in the queue."""
 
@@ -114,7 +112,7 @@ class Engine:
     @property
     def retries_spent(self) -> bool:
         """Whether too much fails for further retries, just now."""
-        return self._budget.is_spent
+        return self._attempts.budget.is_spent
 
     @property
     def stopping(self) -> bool:
@@ -241,7 +239,7 @@ class Engine:
         """One id from its first attempt to its outcome, which is recorded whatever happens."""
         job = seat.job = Job(entry, before=self._before(entry.report_id))
         try:
-            await self._attempt_until_ended(job)
+            await self._attempts.until_ended(job)
         except AuthError as error:
             self.halt_without_token(error)
         finally:
@@ -252,90 +250,6 @@ class Engine:
                 self._ending.note_undone()
         if (halt := self._watch(outcome)) is not None:
             self.halt(halt)
-
-    async def _attempt_until_ended(self, job: Job) -> None:
-        """Attempt until the rules give the id its status; a stop or the deadline may come first."""
-        request_id = guid(self._rng)
-        while True:
-            correlation_id = guid(self._rng)
-            number = len(job.attempts) + 1
-            async with self._lookahead:
-                await self._record.intent(
-                    job.entry, number, request_id=request_id, correlation_id=correlation_id, before=job.before
-                )
-                await self._passage.admit()
-            if self._stopped.is_set() or self._is_too_late(job) or self._end_if_late(job):
-                return
-            self._record.check()
-            attempt = await self._send(job, number, request_id=request_id, correlation_id=correlation_id)
-            decision = decide(self._settings.retry, job.attempts, elapsed_s=job.elapsed_ms / 1000, rng=self._rng)
-            if isinstance(decision, Stop):
-                job.status = decision.status
-            self._budget.note(number, job.status)
-            for halt in self._passage.observe(job.entry.report_id, attempt):
-                self.halt(halt)
-            match decision:
-                case Stop():
-                    return
-                case Retry(delay_s):
-                    if self._stopped.is_set() or self._is_too_late(job, in_s=delay_s) or not self._may_retry(attempt):
-                        return
-                    self._record.retried(job.entry, attempt, delay_s=delay_s)
-                    job.retried += 1
-                    await self._clock.sleep(delay_s)
-            if attempt.reply.verdict is not Verdict.UNANSWERED:
-                # One MS-RequestId names one change: kept after silence, renewed after any answer (docs/api.md, 6).
-                request_id = guid(self._rng)
-
-    def _is_too_late(self, job: Job, *, in_s: float = 0.0) -> bool:
-        """Whether the id's next attempt, `in_s` seconds from now, may not leave any more."""
-        halt = self._curfew(is_first=not job.attempts, in_s=in_s)
-        if halt is not None and not in_s:
-            self.close(halt)
-        elif halt is not None:
-            self._ending.declare(halt)  # its own backoff is too long; others may go on
-        return halt is not None
-
-    def _may_retry(self, attempt: Attempt) -> bool:
-        """Whether the run can pay for another attempt; if not, the id ends interrupted, and a continuation owes it."""
-        was_spent = self._budget.is_spent
-        if self._budget.draw(attempt.reply.verdict):
-            return True
-        if not was_spent:
-            self._record.notice(Notice("budget_spent", {"retries": self._budget.retries}))
-        return False
-
-    def _end_if_late(self, job: Job) -> bool:
-        """Whether the wait for the gates has outlasted the id's deadline, which ends it."""
-        if job.attempts and self._clock.monotonic_s() - job.started_s > self._settings.retry.deadline_s:
-            job.status = ended(job.attempts)
-        return job.status is not None
-
-    async def _send(self, job: Job, number: int, *, request_id: str, correlation_id: str) -> Attempt:
-        started_s = self._clock.monotonic_s()
-        if not job.attempts:
-            job.started_s = started_s
-        wire = job.flying = Wire()
-        self._passage.depart()
-        reply: Reply | None = None
-        try:
-            reply = await self._api.send(
-                self._settings.operation,
-                job.entry.report_id,
-                request_id=request_id,
-                correlation_id=correlation_id,
-                wire=wire,
-            )
-        finally:
-            job.flying = None
-            if reply is not None or wire.sent:
-                now_s = self._clock.monotonic_s()
-                elapsed_ms = round((now_s - started_s) * 1000, 3)  # as the ledger has it, for whoever counts again
-                answer = ABANDONED if reply is None else reply
-                attempt = Attempt(number, request_id, correlation_id, wire.sent, elapsed_ms, answer)
-                job.attempts.append(attempt)
-                job.elapsed_ms = round((now_s - job.started_s) * 1000, 3)
-        return job.attempts[-1]
 
     def _end_unsent(self, row: Entry | Reject) -> None:
         self._record.outcome(invalid(row) if isinstance(row, Reject) else skipped(row))

@@ -258,7 +258,9 @@ def test_whatever_happens_nothing_flies_at_the_limit_less_the_guard_and_every_ro
     assert all(at_s <= max(0.0, over_s - RESERVE.retry_s) + 1e-6 for at_s, _ in ended.departures)
     assert ended.at_s <= max(0.0, over_s) + 1e-6
     undone = [one for one in ended.outcomes if one.status is Status.SKIPPED or one.interrupted]
-    assert bool(undone) == (ended.halted is not None)
+    if "budget_spent" not in ended.notices:  # that leaves something undone as well
+        assert bool(undone) == (ended.halted is not None)
+    assert undone or ended.halted is None
 
 
 def test_a_wall_clock_that_jumps_disturbs_neither_rate_nor_deadline_nor_elapsed_time() -> None:
