@@ -1,4 +1,4 @@
-"""Services with a limit that the client does not know: those the adaptive gate was tuned on, and those it was not."""
+"""Services with a limit that the client does not know: those the adaptive gate was tuned on, and those it never saw."""
 
 from __future__ import annotations
 
@@ -93,4 +93,16 @@ OTHERS: Final = (
     Service(name="no limit, 50 a second at most", limit=None, capacity_per_s=50.0),
     Service(name="no limit", limit=None, reports=9000),
 )
-"""Those that they were not chosen on."""
+"""Those that were looked at on the way, without a goal."""
+
+HELD_OUT: Final = (
+    Service(name="55 a second, sliding", limit="55/s:sliding", reports=2000, latency="80ms..120ms"),
+    Service(name="token bucket 250, burst 40", limit="250/s:token-bucket:burst=40", reports=6000, latency="30ms"),
+    Service(name="17 in 1.5 s", limit="17/1.5s", reports=600, latency="60ms..90ms"),
+    Service(name="600 a minute, sliding", limit="600/min:sliding", reports=3000, latency="lognormal:90ms,0.3"),
+    Service(name="20 in 10 s", limit="20/10s:retry-after=none", reports=200),
+    Service(name="falls from 100 to 10 for good", limit="100/s:drop=10@8..", reports=1200),
+    Service(name="150 a second, headers", limit="150/s:headers:retry-after=date", reports=4500, latency="20ms..40ms"),
+    Service(name="2 a second, refused cost", limit="2/s:token-bucket", reports=150),
+)
+"""Those that were written down when the last constant was fixed, and have changed none since."""

@@ -145,7 +145,9 @@ def _measured(
             per_s = math.sqrt(per_s * _let_in_per_s(policy, pace, tally, until_s=until_s))
     per_s = max(policy.floor_per_s, min(per_s, refusals.at_per_s))
     known = refusals.known
-    agrees = known is not None and abs(per_s / known.per_s - 1) < max(policy.agreement, 1.5 / (per_s * unit_s))
+    counted = per_s * unit_s  # of a few requests one more or less is a large part; but not all agree with everything
+    tolerance = max(policy.agreement, min(policy.most_agreement, 1.5 / counted))
+    agrees = known is not None and abs(per_s / known.per_s - 1) < tolerance
     rest_units, first_step = policy.rest_units, policy.bold_step
     if agrees:
         first_step = policy.step

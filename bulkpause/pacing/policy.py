@@ -48,7 +48,9 @@ class PacePolicy:
     """The same for a limit that was measured once."""
     most_step: float = 0.4
     agreement: float = 0.06
-    """Two measurements that differ by less than this are of one limit."""
+    """Two measurements that differ by less than this are of one limit; where only a few requests were counted, by one
+    and a half of them, but not by more than `most_agreement`."""
+    most_agreement: float = 0.2
     certain: float = 0.01
     """A quota that differs by less is the same."""
     lowered: float = 0.8
