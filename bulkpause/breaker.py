@@ -16,7 +16,7 @@ class BreakerPolicy:
     """How soon the breaker opens, and how long it asks in vain."""
 
     failures: int = 6
-    """So many in a row, of attempts that left after the latest success, open it."""
+    """So many answers in a row open it."""
     first_wait_s: float = 1.0
     longest_wait_s: float = 15.0
     give_up_after_s: float = 300.0
@@ -28,8 +28,8 @@ class Breaker(NamedTuple):
 
     failures: int = 0
     """In a row."""
-    good_s: float | None = None
-    """When something last succeeded, or was first tried."""
+    bad_since_s: float | None = None
+    """When the first attempt left that failed or was refused since the latest success."""
     opened_s: float | None = None
     """None while it is closed."""
     wait_s: float = 0.0
@@ -49,30 +49,30 @@ def is_failure(verdict: Verdict) -> bool:
     return verdict in (Verdict.FAULT, Verdict.UNANSWERED, Verdict.UNREADABLE)
 
 
-def after_success(breaker: Breaker, *, departed_s: float, now_s: float) -> Breaker:
+def after_success(breaker: Breaker, *, departed_s: float) -> Breaker:
     """What left at `departed_s` has succeeded: the service works, unless that was before it broke."""
     if breaker.opened_s is not None and departed_s < breaker.opened_s:
         return breaker
-    return Breaker(good_s=now_s)
+    return Breaker()
 
 
 def after_failure(policy: BreakerPolicy, breaker: Breaker, *, departed_s: float, now_s: float) -> Breaker:
     """What left at `departed_s` has failed: open if that is one too many, or wait longer before the next one asks."""
-    good_s = departed_s if breaker.good_s is None else breaker.good_s
+    bad_since_s = departed_s if breaker.bad_since_s is None else breaker.bad_since_s
     failures = breaker.failures + 1
     if breaker.opened_s is None:
         if failures < policy.failures:
-            return breaker._replace(failures=failures, good_s=good_s)
+            return breaker._replace(failures=failures, bad_since_s=bad_since_s)
         wait_s, opened_s, asked = policy.first_wait_s, now_s, 0
     elif departed_s < breaker.opened_s:
         return breaker._replace(failures=failures)
     else:
         wait_s, opened_s, asked = 2 * breaker.wait_s, breaker.opened_s, breaker.asked + 1
     wait_s = min(wait_s, policy.longest_wait_s)
-    due_s = max(now_s, min(now_s + wait_s, good_s + policy.give_up_after_s))  # the last one asks when time is up
-    return Breaker(failures, good_s, opened_s, wait_s, due_s, asked)
+    due_s = max(now_s, min(now_s + wait_s, bad_since_s + policy.give_up_after_s))  # the last one asks when time is up
+    return Breaker(failures, bad_since_s, opened_s, wait_s, due_s, asked)
 
 
 def is_hopeless(policy: BreakerPolicy, breaker: Breaker, *, now_s: float) -> bool:
     """Whether nothing has succeeded for so long that the run should end."""
-    return breaker.good_s is not None and now_s - breaker.good_s >= policy.give_up_after_s
+    return breaker.bad_since_s is not None and now_s - breaker.bad_since_s >= policy.give_up_after_s

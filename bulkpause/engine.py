@@ -176,8 +176,8 @@ class Engine:
         if not self._is_fed:
             self._ending.note_undone()
         for seat in self._seats:
-            if seat.job is not None and not seat.job.attempts and not seat.job.has_left:
-                seat.rouse()
+            if seat.job is not None and not seat.job.attempts and seat.job.flying is None:
+                seat.rouse()  # the gates wait for what has departed, even if it is not on the wire yet
 
     def halt(self, halt: Halt) -> None:
         """Stop because of `halt`, unless the run is stopping already: the first reason is the one that counts."""

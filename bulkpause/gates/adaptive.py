@@ -74,6 +74,9 @@ class AdaptiveGate:
         self._quota = QuotaWatch()
         self._slot_s = float("-inf")
         self._flying = 0
+        self._stale = 0
+        """Those in flight that left before the refusals began: one that hangs keeps nobody from asking."""
+        self._stale_since_s = float("-inf")
         self.pace: Pace = started(policy, now_s=float("-inf"))
 
     @property
@@ -109,7 +112,7 @@ class AdaptiveGate:
             now_s = self._begin()
             if self.pace.refusals is None and self._quota.is_short(now_s=now_s):
                 self._refuse(departed_s=now_s, now_s=now_s, is_short=True)
-            while self._flying >= self.most_flying:
+            while self._flying - self._stale >= self.most_flying:
                 self._room.clear()
                 await self._room.wait()
             while (wait_s := self._due_s() - self._clock.monotonic_s()) > 0:
@@ -117,6 +120,7 @@ class AdaptiveGate:
             now_s = self._clock.monotonic_s()
             if now_s - self._slot_s > max(SILENCE_S, SILENT_SLOTS / self.pace.per_s):
                 self._change(after_silence(self._policy, self.pace, now_s=now_s))
+                self._tally.departed = 0
             self._slot_s = max(self._due_s(), now_s - FORGIVEN_S)
 
     def is_open(self) -> bool:
@@ -136,6 +140,8 @@ class AdaptiveGate:
         reply, latency_s = attempt.reply, attempt.elapsed_ms / 1000
         now_s = self._begin()
         departed_s = now_s - latency_s
+        if self._stale and departed_s < self._stale_since_s:
+            self._stale -= 1
         self._quota.observe(reply.quota, departed_s=departed_s, now_s=now_s, flying=self._flying)
         if reply.verdict is Verdict.THROTTLED:
             self._quota.refused()
@@ -145,6 +151,8 @@ class AdaptiveGate:
             if reply.verdict is not Verdict.FAULT and departed_s >= self._woke_s():
                 self._tally.answer(now_s=now_s, latency_s=latency_s)
             if self.pace.refusals is not None and self._quota.is_short(now_s=now_s):
+                if departed_s >= self.pace.cut_s:
+                    self._quota.let_in()
                 self._refuse(departed_s=departed_s, now_s=now_s, is_short=True)
             elif reply.verdict is not Verdict.FAULT:
                 self._accept(departed_s=departed_s, now_s=now_s)
@@ -180,6 +188,10 @@ class AdaptiveGate:
 
     def _change(self, pace: Pace) -> None:
         before, self.pace = self.pace, pace
+        if before.refusals is None and pace.refusals is not None:
+            self._stale, self._stale_since_s = self._flying, self._clock.monotonic_s()
+        elif pace.refusals is None:
+            self._stale = 0
         if pace.per_s == before.per_s:
             return
         self._tally.departed = 0

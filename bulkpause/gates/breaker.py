@@ -53,12 +53,12 @@ class BreakerGate:
             self._is_asking = False
         verdict = attempt.reply.verdict
         if verdict is Verdict.THROTTLED:
-            if before.good_s is None:
-                self._breaker = before._replace(good_s=departed_s)
+            if before.bad_since_s is None:
+                self._breaker = before._replace(bad_since_s=departed_s)
         elif is_failure(verdict):
             self._breaker = after_failure(self._policy, before, departed_s=departed_s, now_s=now_s)
         else:
-            self._breaker = after_success(before, departed_s=departed_s, now_s=now_s)
+            self._breaker = after_success(before, departed_s=departed_s)
             if before.opened_s is not None and self._breaker.is_closed:
                 fields = {"open_s": round(now_s - before.opened_s, 3), "asked": before.asked + 1}
                 self._notify(Notice("breaker_closed", fields))

@@ -104,10 +104,10 @@ def after_acceptance(
 
 
 def after_silence(policy: PacePolicy, pace: Pace, *, now_s: float) -> Pace:
-    """Nothing has left for a while, as after a hold: begin gently, and climb back."""
+    """Nothing has left for a while, as after a hold: begin gently, and climb back. What is low already counts anew."""
     per_s = max(min(policy.start_per_s, pace.per_s), pace.per_s / 4)
     if per_s >= pace.per_s:
-        return pace
+        return pace._replace(since_s=now_s)
     goal_per_s = pace.goal_per_s or pace.per_s
     return pace._replace(per_s=per_s, reason=Reason.REOPENED, since_s=now_s, goal_per_s=goal_per_s)
 
@@ -173,9 +173,11 @@ def _slowed(policy: PacePolicy, pace: Pace, tally: Tally, *, now_s: float) -> Pa
     """Replies take several times longer than usual: what comes back is what the service can do."""
     unit_s = _unit_s(policy, pace)
     came_back_s = now_s - (tally.recent_s or 0.0)
-    per_s = max(policy.floor_per_s, min(pace.per_s, tally.let_in_per_s(unit_s, until_s=came_back_s)))
+    # Nothing, if the service stood still, or if it is asked less than once in a unit.
+    came_back_per_s = _let_in_per_s(policy, pace, tally, until_s=came_back_s)
+    per_s = max(policy.floor_per_s, min(pace.per_s, max(came_back_per_s, policy.least_left * pace.per_s)))
     return pace._replace(
-        per_s=policy.kept_at_first * per_s,
+        per_s=min(pace.per_s, policy.kept_at_first * per_s),
         reason=Reason.SLOW,
         since_s=now_s,
         limit=Limit(per_s, unit_s, policy.rest_units, policy.step),

@@ -14,7 +14,7 @@ CLOSE: Final = 5.0
 """Departures this many times closer together than a period tell where it ends."""
 
 LIES: Final = 3
-"""Refusals against what the headers say, after which they are not believed any more."""
+"""Answers against what the headers say, after which they are not believed any more."""
 
 
 class QuotaWatch:
@@ -74,6 +74,12 @@ class QuotaWatch:
         """A request was refused although, by the headers, it should not have been."""
         if self.left >= 1:
             self._lies += 1
+        if not self.is_known:
+            self.left = math.inf
+
+    def let_in(self) -> None:
+        """A request was let in although nothing was left, and still nothing is said to be."""
+        self._lies += 1
         if not self.is_known:
             self.left = math.inf
 

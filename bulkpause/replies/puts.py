@@ -55,7 +55,7 @@ def quota(headers: Mapping[str, str]) -> Quota | None:
     if remaining is None:
         return None
     limit = headers.get("X-RateLimit-Limit", "")
-    if not (_COUNT.fullmatch(limit) and _COUNT.fullmatch(remaining)) or not 0 <= int(remaining) <= int(limit):
+    if not (_COUNT.fullmatch(limit) and _COUNT.fullmatch(remaining)) or not int(remaining) <= int(limit) > 0:
         return None
     return Quota(int(limit), int(remaining))
 

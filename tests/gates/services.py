@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bulkpause.engine import Engine, EngineSettings
 from bulkpause.gates import RateGate
-from bulkpause.models import Entry, Notice, Operation, Outcome, Reply, ReportId, Status, Verdict, Wire
+from bulkpause.models import Entry, Halt, HaltReason, Notice, Operation, Outcome, Reply, ReportId, Status, Verdict, Wire
 from bulkpause.ports import FakeFeed, FakeRecord, Gate
 from bulkpause.retry import RetryPolicy
 from tests.virtual_time import VirtualClock, run_virtually
@@ -21,6 +21,9 @@ Judge = Callable[[float], Reply]
 CONFIRMED = Reply(Verdict.CONFIRMED, 200, 200)
 FAILED = Reply(Verdict.FAULT, 500, 500, message="Internal error")
 SILENT = Reply(Verdict.UNANSWERED, error="no reply within 30 s")
+
+
+LATE = Halt(HaltReason.TIME_LIMIT, "late")
 
 
 def refused(retry_after_s: float | None = None) -> Reply:
@@ -55,6 +58,40 @@ class Service:
 
 
 @dataclass
+class Stalling(Service):
+    """One whose replies to what arrives during a stall come at its end, or at `until_s`."""
+
+    stalls: tuple[float, float] = (0.0, 0.0)
+    until_s: float | None = None
+
+    async def send(
+        self, operation: Operation, report_id: ReportId, *, request_id: str, correlation_id: str, wire: Wire
+    ) -> Reply:
+        """Answer late."""
+        began_s, ended_s = self.stalls
+        at_s = asyncio.get_running_loop().time()
+        reply = await super().send(
+            operation, report_id, request_id=request_id, correlation_id=correlation_id, wire=wire
+        )
+        if began_s <= at_s < ended_s:
+            await asyncio.sleep((self.until_s or ended_s) - at_s)
+        return reply
+
+
+@dataclass
+class Connecting(Service):
+    """One that the first request takes three seconds to reach; until then nothing has left."""
+
+    async def send(
+        self, operation: Operation, report_id: ReportId, *, request_id: str, correlation_id: str, wire: Wire
+    ) -> Reply:
+        """Answer once it is reached."""
+        if report_id.endswith("01"):
+            await asyncio.sleep(3.0)
+        return await super().send(operation, report_id, request_id=request_id, correlation_id=correlation_id, wire=wire)
+
+
+@dataclass
 class Run:
     """What a run over a service came to."""
 
@@ -81,8 +118,9 @@ def run(
     per_s: float = 1000.0,
     retry: RetryPolicy | None = None,
     seed: int = 7,
+    close_after_s: float = 1e9,
 ) -> Run:
-    """The real engine over so many reports, with a rate gate behind `gates`."""
+    """The real engine over so many reports, with a rate gate behind `gates`, closed `close_after_s`."""
     record = FakeRecord()
     engines: list[Engine] = []
 
@@ -102,9 +140,11 @@ def run(
             rng=random.Random(seed),  # noqa: S311
         )
         engines.append(engine)
+        timer = asyncio.get_running_loop().call_later(close_after_s, engine.close, LATE)
         await engine.run(
             FakeFeed([Entry(ReportId(f"00000000-0000-4000-8000-{row:012d}"), row) for row in range(1, reports + 1)])
         )
+        timer.cancel()
 
     run_virtually(main())
     return Run(service, record.outcomes, record.notices, engines[0])

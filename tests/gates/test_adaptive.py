@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkpause.gates import AdaptiveGate, HoldGate
-from bulkpause.models import Notice, Reply, Status
+from bulkpause.breaker import BreakerPolicy
+from bulkpause.gates import PACE, AdaptiveGate, BreakerGate, HoldGate
+from bulkpause.models import Notice, Quota, Reply, Status
 from bulkpause.pacing import PacePolicy
 from bulkpause.ports import Gate
 from bulkpause.retry import RetryPolicy
 from bulkpause.sandbox import limiter, parse_rate_limit
-from tests.gates.services import CONFIRMED, FAILED, Judge, Run, Service, most_within, refused, run
+from tests.gates.services import CONFIRMED, FAILED, Connecting, Judge, Run, Service, Stalling, most_within, refused, run
 from tests.virtual_time import VirtualClock
 
 PATIENT = RetryPolicy(max_tries=1000, deadline_s=1e9)
@@ -144,3 +145,48 @@ def test_whatever_the_service_allows_the_ceiling_holds_in_every_window_and_every
     assert done.count(Status.SUCCEEDED) == 60, "nobody waits in vain"
     for seconds in (1.0, 10.0, 60.0):
         assert most_within(service.arrivals_s, seconds) <= per_s * seconds + max(1.5, 0.01 * per_s)
+
+
+@pytest.mark.parametrize("concurrency", [8, 32])
+def test_a_service_that_stands_still_for_a_while_is_soon_asked_at_speed_again(concurrency: int) -> None:
+    service = Stalling(lambda _: CONFIRMED, stalls=(10.0, 20.0))
+    done = run(service, adaptive(100), reports=3000, concurrency=concurrency, per_s=100.0)
+    assert done.count(Status.SUCCEEDED) == 3000
+    assert service.arrivals_s[-1] < 30 / PACE + 10 + 40
+
+
+def test_one_slow_reply_does_not_stop_a_low_rate() -> None:
+    service = Stalling(lambda _: CONFIRMED, stalls=(60.0, 70.0))
+    run(service, adaptive(0.5), reports=60, per_s=0.5)
+    assert service.arrivals_s[-1] < 130
+
+
+def test_a_request_that_hangs_keeps_nobody_from_asking_whether_a_refusal_is_over() -> None:
+    service = Stalling(limited("100/s"), stalls=(0.5, 0.52), until_s=30.5)
+    run(service, adaptive(1000), reports=1000, retry=PATIENT)
+    assert sum(at_s < 15 for at_s in service.arrivals_s) > 900
+
+
+def test_an_idle_time_at_the_start_does_not_keep_the_rate_from_rising() -> None:
+    service = Service(lambda at_s: FAILED if at_s < 20 else CONFIRMED)
+    gates = adaptive(100)
+
+    def breaking(clock: VirtualClock, notify: Callable[[Notice], None]) -> Sequence[Gate]:
+        return BreakerGate(BreakerPolicy(), clock=clock, notify=notify), *gates(clock, notify)
+
+    run(service, breaking, reports=1000, per_s=100.0)
+    assert service.arrivals_s[-1] < 45
+
+
+@pytest.mark.parametrize("quota", [Quota(100, 0), Quota(2, 0)])
+def test_a_quota_that_always_says_that_nothing_is_left_is_not_believed_for_long(quota: Quota) -> None:
+    done = drive(lambda _: CONFIRMED._replace(quota=quota), reports=300, per_s=100.0)
+    assert done.service.arrivals_s[-1] < 30
+
+
+def test_no_report_is_begun_any_more_and_yet_the_gate_hears_of_each_that_departed() -> None:
+    """A time limit closes the run while one attempt is not on the wire yet and another waits to be retried."""
+    replies = iter([refused(1.0)] + [CONFIRMED] * 10)
+    service = Connecting(lambda _: next(replies))
+    done = run(service, adaptive(100), reports=3, per_s=100.0, close_after_s=0.5)
+    assert done.count(Status.SUCCEEDED) == 3

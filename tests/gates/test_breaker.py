@@ -96,3 +96,10 @@ def test_a_service_that_fails_now_and_then_opens_nothing() -> None:
     answers = iter([FAILED, FAILED, CONFIRMED] * 1000)
     done = run(Service(lambda _: next(answers)), guarded(), reports=200, per_s=100)
     assert done.events("breaker_opened") == []
+
+
+def test_one_failure_after_a_long_idle_time_ends_nothing() -> None:
+    answers = iter([CONFIRMED] * 2 + [FAILED] + [CONFIRMED] * 10)
+    done = run(Service(lambda _: next(answers)), guarded(per_s=1 / 200), reports=4, per_s=1 / 400)
+    assert done.engine.halted is None
+    assert done.events("halted") == []

@@ -174,7 +174,7 @@ def test_after_a_silence_the_rate_begins_gently_and_climbs_back() -> None:
 
 def test_a_rate_that_is_low_has_nothing_to_begin_gently_from() -> None:
     pace = known(10)
-    assert after_silence(POLICY, pace, now_s=30.0) is pace
+    assert after_silence(POLICY, pace, now_s=30.0) == pace._replace(since_s=30.0)
 
 
 def test_replies_that_take_several_times_longer_than_usual_lower_the_rate_to_what_comes_back() -> None:
