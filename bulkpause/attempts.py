@@ -96,15 +96,22 @@ class Attempts:
     def _may_retry(self, attempt: Attempt) -> bool:
         """Whether the run can pay for another attempt; if not, the id ends interrupted, and a continuation owes it."""
         was_spent = self.budget.is_spent
-        if self.budget.draw(attempt.reply.verdict):
-            return True
+        if not attempt.sent or self.budget.draw(attempt.reply.verdict):
+            return True  # what never left has cost the service nothing
         if not was_spent:
             self.record.notice(Notice("budget_spent", {"retries": self.budget.retries}))
         return False
 
     def _end_if_late(self, job: Job) -> bool:
-        """Whether the wait for the gates has outlasted the id's deadline, which ends it."""
-        if job.attempts and self.clock.monotonic_s() - job.started_s > self.retry.deadline_s:
+        """Whether the wait for the gates has outlasted the id's deadline, which ends it.
+
+        Not if it was refused for haste: the wait is of the service's making then, and says nothing of the report.
+        """
+        if (
+            job.attempts
+            and job.attempts[-1].reply.verdict is not Verdict.THROTTLED
+            and self.clock.monotonic_s() - job.started_s > self.retry.deadline_s
+        ):
             job.status = ended(job.attempts)
         return job.status is not None
 

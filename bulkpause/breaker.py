@@ -16,7 +16,9 @@ class BreakerPolicy:
     """How soon the breaker opens, and how long it asks in vain."""
 
     failures: int = 6
-    """So many answers in a row open it."""
+    """So many answers in a row open it,"""
+    least_s: float = 0.1
+    """if they took this long from the first one's departure: a moment of bad luck at a high rate is no outage."""
     first_wait_s: float = 1.0
     longest_wait_s: float = 15.0
     give_up_after_s: float = 300.0
@@ -61,7 +63,7 @@ def after_failure(policy: BreakerPolicy, breaker: Breaker, *, departed_s: float,
     bad_since_s = departed_s if breaker.bad_since_s is None else breaker.bad_since_s
     failures = breaker.failures + 1
     if breaker.opened_s is None:
-        if failures < policy.failures:
+        if failures < policy.failures or now_s - bad_since_s < policy.least_s:
             return breaker._replace(failures=failures, bad_since_s=bad_since_s)
         wait_s, opened_s, asked = policy.first_wait_s, now_s, 0
     elif departed_s < breaker.opened_s:

@@ -21,6 +21,7 @@ class RetryPolicy:
     """How patiently one report id is retried."""
 
     max_tries: int = 6
+    """Without those that were refused for haste, which end with the deadline; but 1 is one in any case."""
     deadline_s: float = 900.0
     """No retry starts later than this after the first attempt began."""
     backoff_base_s: float = 0.5
@@ -71,7 +72,9 @@ def decide(policy: RetryPolicy, attempts: Sequence[Attempt], *, elapsed_s: float
 def _retry_within(
     policy: RetryPolicy, attempts: Sequence[Attempt], *, elapsed_s: float, delay_s: float
 ) -> Retry | Stop:
-    if len(attempts) >= policy.max_tries or elapsed_s + delay_s > policy.deadline_s:
+    # A 429 says nothing of the report; but one try is one try.
+    tries = len(attempts) - (_count(attempts, Verdict.THROTTLED) if policy.max_tries > 1 else 0)
+    if tries >= policy.max_tries or elapsed_s + delay_s > policy.deadline_s:
         return Stop(ended(attempts))
     return Retry(delay_s)
 

@@ -72,7 +72,15 @@ def test_a_refusal_after_attempts_that_never_left_is_rejected() -> None:
     assert decided(story("unanswered/0 unanswered/0 rejected")) == Stop(Status.REJECTED)
 
 
-@pytest.mark.parametrize("verdict", HEALING)
+def test_a_refusal_for_haste_is_no_try_of_the_report() -> None:
+    refused = [attempt(Verdict.THROTTLED)] * 50
+    assert isinstance(decided(refused), Retry)
+    assert isinstance(decided([*refused, *[attempt(Verdict.FAULT)] * 5]), Retry)
+    assert isinstance(decided([*refused, *[attempt(Verdict.FAULT)] * 6]), Stop)
+    assert decided(refused, elapsed_s=900) == Stop(Status.EXHAUSTED)
+
+
+@pytest.mark.parametrize("verdict", [verdict for verdict in HEALING if verdict is not Verdict.THROTTLED])
 def test_what_can_heal_is_tried_again_up_to_max_tries(verdict: Verdict) -> None:
     results = [decided([attempt(verdict)] * tries) for tries in range(1, 8)]
     assert [type(result) for result in results] == [Retry] * 5 + [Stop] * 2
@@ -194,7 +202,9 @@ def test_whatever_came_before_a_retry_keeps_every_limit_and_a_stop_tells_no_lie(
     match decide(policy, attempts, elapsed_s=elapsed_s, rng=random.Random(seed)):  # noqa: S311 - jitter
         case Retry(delay_s):
             assert last.verdict in {*HEALING, Verdict.UNAUTHORISED}
-            assert len(attempts) < policy.max_tries
+            refused = sum(one.reply.verdict is Verdict.THROTTLED for one in attempts)
+            assert len(attempts) - refused < policy.max_tries
+            assert policy.max_tries > 1
             assert elapsed_s + delay_s <= policy.deadline_s
             if last.verdict is not Verdict.UNAUTHORISED:
                 asked_s = last.retry_after_s or 0.0

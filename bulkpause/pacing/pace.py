@@ -180,7 +180,7 @@ def _slowed(policy: PacePolicy, pace: Pace, tally: Tally, *, now_s: float) -> Pa
         per_s=min(pace.per_s, policy.kept_at_first * per_s),
         reason=Reason.SLOW,
         since_s=now_s,
-        limit=Limit(per_s, unit_s, policy.rest_units, policy.step),
+        limit=Limit(per_s, unit_s, policy.rest_units, policy.bold_step),
         cut_s=now_s,
         step=0.0,
         goal_per_s=None,

@@ -17,10 +17,14 @@ LIES: Final = 3
 """Answers against what the headers say, after which they are not believed any more."""
 
 
+SAME: Final = 10
+"""So many replies in a row that all say one is left, or none, are no count of anything."""
+
+
 class QuotaWatch:
     """The quota as replies have told of it, read in the order in which their requests left."""
 
-    __slots__ = ("_departed_s", "_end_s", "_end_width_s", "_lies", "_limit", "_period_s", "_remaining", "left")
+    __slots__ = ("_departed_s", "_end_s", "_end_width_s", "_lies", "_limit", "_period_s", "_remaining", "_same", "left")
 
     def __init__(self) -> None:
         self.left = math.inf
@@ -34,6 +38,7 @@ class QuotaWatch:
         """How much later that may have been."""
         self._period_s: float | None = None
         self._lies = 0
+        self._same = 0
 
     @property
     def is_known(self) -> bool:
@@ -60,6 +65,9 @@ class QuotaWatch:
         is_over = self._is_over(departed_s=departed_s, now_s=now_s)
         if self._remaining is not None and self._is_renewed(quota, self._remaining):
             self._end_window(earliest_s=self._departed_s, latest_s=departed_s)
+        self._same = self._same + 1 if quota.remaining <= 1 and quota.remaining == self._remaining else 0
+        if self._same >= SAME:
+            self._lies = LIES
         self._limit, self._remaining, self._departed_s = quota.limit, quota.remaining, departed_s
         self.left = quota.remaining - flying if self.is_known and not is_over else math.inf
 

@@ -91,6 +91,18 @@ class Connecting(Service):
         return await super().send(operation, report_id, request_id=request_id, correlation_id=correlation_id, wire=wire)
 
 
+class Unreachable(Service):
+    """A service to which no connection is made: nothing ever leaves."""
+
+    async def send(
+        self, operation: Operation, report_id: ReportId, *, request_id: str, correlation_id: str, wire: Wire
+    ) -> Reply:
+        """Answer with silence."""
+        return await super().send(
+            operation, report_id, request_id=request_id, correlation_id=correlation_id, wire=Wire()
+        )
+
+
 @dataclass
 class Run:
     """What a run over a service came to."""

@@ -8,19 +8,21 @@ from itertools import pairwise
 import pytest
 
 from bulkpause.breaker import BreakerPolicy
-from bulkpause.gates import AdaptiveGate, BreakerGate, HoldGate
+from bulkpause.gates import AdaptiveGate, BreakerGate, HoldGate, ReachGate
 from bulkpause.models import HaltReason, Notice, Reply, Status, Verdict
 from bulkpause.pacing import PacePolicy
 from bulkpause.ports import Gate
-from tests.gates.services import CONFIRMED, FAILED, SILENT, Judge, Service, refused, run
+from tests.gates.services import CONFIRMED, FAILED, SILENT, Judge, Service, Unreachable, refused, run
 from tests.virtual_time import VirtualClock
 
 
-def guarded(*, give_up_after_s: float = 300.0, per_s: float = 100.0) -> Callable[..., Sequence[Gate]]:
+def guarded(
+    *, give_up_after_s: float = 300.0, per_s: float = 100.0, start_per_s: float = 25.0
+) -> Callable[..., Sequence[Gate]]:
     """The gates of a run that decide on when to leave."""
 
     def gates(clock: VirtualClock, notify: Callable[[Notice], None]) -> Sequence[Gate]:
-        pace = AdaptiveGate(PacePolicy(ceiling_per_s=per_s), clock=clock, notify=notify)
+        pace = AdaptiveGate(PacePolicy(ceiling_per_s=per_s, start_per_s=start_per_s), clock=clock, notify=notify)
         hold = HoldGate(cap_s=300.0, clock=clock, notify=notify, yields=lambda: pace.yields)
         return hold, BreakerGate(BreakerPolicy(give_up_after_s=give_up_after_s), clock=clock, notify=notify), pace
 
@@ -103,3 +105,29 @@ def test_one_failure_after_a_long_idle_time_ends_nothing() -> None:
     done = run(Service(lambda _: next(answers)), guarded(per_s=1 / 200), reports=4, per_s=1 / 400)
     assert done.engine.halted is None
     assert done.events("halted") == []
+
+
+def test_a_moment_of_bad_luck_at_a_high_rate_opens_nothing() -> None:
+    answers = iter([FAILED] * 8 + [CONFIRMED] * 1000)
+    done = run(Service(lambda _: next(answers), 0.004), guarded(per_s=1000, start_per_s=1000), reports=300, per_s=1000)
+    assert done.events("breaker_opened") == []
+
+
+def test_a_service_out_of_reach_ends_the_run_within_seconds_and_says_what_to_check() -> None:
+    def gates(clock: VirtualClock, notify: Callable[[Notice], None]) -> Sequence[Gate]:
+        return ReachGate(max_tries=6, deadline_s=900.0, clock=clock), *guarded()(clock, notify)
+
+    done = run(Unreachable(lambda _: SILENT, 0.001), gates, reports=1000, per_s=100)
+    assert done.engine.halted is not None
+    assert done.engine.halted.message.endswith("Check the network, proxy and api.base_url.")
+    assert done.count(Status.SKIPPED) == 1000
+    assert done.service.arrivals_s[-1] < 20
+
+
+def test_a_few_reports_out_of_reach_end_the_run_by_their_tries() -> None:
+    def gates(clock: VirtualClock, notify: Callable[[Notice], None]) -> Sequence[Gate]:
+        return ReachGate(max_tries=6, deadline_s=900.0, clock=clock), *guarded()(clock, notify)
+
+    done = run(Unreachable(lambda _: SILENT, 0.001), gates, reports=3, per_s=100)
+    assert done.engine.halted is not None
+    assert done.engine.halted.reason is HaltReason.UNREACHABLE
