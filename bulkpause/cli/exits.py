@@ -49,11 +49,12 @@ TABLE: Final = """\
   5   verification mismatch: a report, or the audit log, is not as it should be
   6   some outcomes are unknown: the report may have changed
   65  the source of ids, or the audit log to read, is unusable
-  69  the service cannot be reached, or its list not be read
+  69  the service cannot be reached, or fails everything; or no list
   70  internal error
   73  the audit log cannot be created; nothing was sent
   74  the audit log cannot be written, sending stopped; or stdout cannot
-  75  throttled out: the service asks for a longer wait than allowed
+  75  throttled out: the service asks for a longer wait than allowed,
+      or refuses everything
   77  not authorised
   78  the configuration is wrong
   129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM after a drain"""
