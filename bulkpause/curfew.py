@@ -87,4 +87,7 @@ class Curfew:
         ends_at = self.ends_at()
         limit = "" if ends_at is None else ends_at.isoformat(sep=" ", timespec="seconds")
         wait = f": the next attempt has to wait another {in_s:.0f} s" if in_s else ""
-        return Halt(HaltReason.TIME_LIMIT, f"no time is left before {limit} ({self._named}){wait}")
+        lasts = f"an attempt may last {self.reserve.retry_s:g} s"
+        return Halt(
+            HaltReason.TIME_LIMIT, f"too late to begin anything before {limit} ({self._named}), as {lasts}{wait}"
+        )

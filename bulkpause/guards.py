@@ -194,4 +194,4 @@ class _Tally:
                 how = f"ended with {code}"
             case word:
                 how = f"ended {word}"
-        return f"{self._count:,}{of} {how}, more than the {guard.limit} that --halt '{guard}' allows"
+        return f"{self._count:,}{of} {how}, more than the {guard.limit} that the guard '{guard}' allows"

@@ -61,11 +61,10 @@ def remarks(snapshot: Snapshot) -> list[str]:
     found = [f"stopping, {snapshot.in_flight:,} in flight"] if snapshot.stopping else []
     found += [f"held for {duration(snapshot.held_s)} more"] if snapshot.held_s else []
     if snapshot.is_failing:
-        found.append(
-            "the service fails" + (f", asking again in {duration(snapshot.asks_in_s)}" if snapshot.asks_in_s else "")
-        )
-    found += ["too many failures to retry"] if snapshot.retries_spent else []
-    found += [f"limit found: {said_rate(snapshot.limit_per_s)}"] if snapshot.limit_per_s is not None else []
+        when = f"asked again in {duration(snapshot.asks_in_s)}" if snapshot.asks_in_s else "being asked"
+        found.append(f"service fails (breaker open), {when}")
+    found += ["retry budget spent"] if snapshot.retries_spent else []
+    found += [f"service allows about {said_rate(snapshot.limit_per_s)}"] if snapshot.limit_per_s is not None else []
     found += [f"{snapshot.failed:,} failed"] if snapshot.failed else []
     return found + ([f"{snapshot.throttled:,} throttled (429)"] if snapshot.throttled else [])
 
@@ -76,9 +75,10 @@ def pace(snapshot: Snapshot) -> str:
 
 
 def eta(snapshot: Snapshot) -> str:
-    """How much longer, if that can be said."""
+    """How much longer, if that can be said: not while the service fails."""
     left_s = snapshot.forecast.left_s
-    return f"{duration(left_s)} left" if snapshot.forecast.left and left_s < math.inf else ""
+    is_known = snapshot.forecast.left and left_s < math.inf and not snapshot.is_failing
+    return f"{duration(left_s)} left" if is_known else ""
 
 
 def verdict(snapshot: Snapshot) -> str:

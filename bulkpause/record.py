@@ -10,7 +10,17 @@ from bulkpause.logs import Log, Redactor
 from bulkpause.models import Attempt, Entry, Notice, Operation, Outcome, Status
 from bulkpause.summary import FullestWindows, RunSummary
 
-LOUD_EVENTS: Final = frozenset({"hold", "halted", "token_renewal_failed", "snapshot_failed"})
+LOUD_EVENTS: Final = frozenset(
+    {
+        "hold",
+        "halted",
+        "token_renewal_failed",
+        "snapshot_failed",
+        "breaker_opened",
+        "breaker_closed",
+        "budget_spent",
+    }
+)
 
 
 class RunRecord:
@@ -32,6 +42,8 @@ class RunRecord:
         self._intents: set[int] = set()
         """Rows with an intent that no outcome has followed yet."""
         self._windows = FullestWindows()
+        self._repeated: set[int] = set()
+        """Rows that ended badly here just as an earlier part of the run has them."""
         self.ended = 0
         self.failed = 0
         self.answered = 0
@@ -70,9 +82,12 @@ class RunRecord:
             self.ended += 1
             self.failed += not outcome.status.is_good
             self.answered += outcome.attempt_ms is not None
+        earlier = self._summary.ends.get(outcome.row)
+        if earlier is not None and (earlier.status, earlier.status_code) == (outcome.status, outcome.status_code):
+            self._repeated.add(outcome.row)
         has_intent = outcome.row in self._intents
         self._intents.discard(outcome.row)
-        if outcome.status is Status.SKIPPED and (earlier := self._summary.ends.get(outcome.row)) is not None:
+        if outcome.status is Status.SKIPPED and earlier is not None:
             if not outcome.tries:
                 if has_intent:
                     self._audit.write("attempt_withdrawn", {"report_id": outcome.report_id, "row": outcome.row})
@@ -91,6 +106,10 @@ class RunRecord:
             self._summary.add(outcome, seq=seq)
         say = self._log.debug if outcome.status.is_good else self._log.info
         say("report.ended", **fields)
+
+    def is_news(self, outcome: Outcome) -> bool:
+        """Whether the row that has just ended so had not ended just so in an earlier part of the run."""
+        return outcome.row not in self._repeated
 
     def resolved(self, outcome: Outcome) -> None:
         """A look at the report has settled what became of it, in place of its earlier outcome."""

@@ -183,7 +183,11 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 display.begin(rows)
                 group.create_task(_note_source_end(parts.work.manifest, record, report))
                 before = nothing_known if snapshot is None else snapshot.before
-                await engine.run(rows, before=before, watch=watch.observe)
+                await engine.run(
+                    rows,
+                    before=before,
+                    watch=lambda outcome: watch.observe(outcome) if record.is_news(outcome) else None,
+                )
                 report.forecast = display.outlook.looking_back(left=report.left)
                 if parts.settings.run.verify:
                     if not engine.stopping and engine.halted is None:

@@ -112,12 +112,12 @@ def test_a_guard_is_written_as_it_is_read(guard: Guard) -> None:
 @pytest.mark.parametrize(
     ("guard", "story", "at", "words"),
     [
-        ("failed>2", "d+n++=xd", 7, "3 failed, more than the 2 that --halt 'failed>2' allows"),
-        ("failed>0", "++u", 3, "1 failed, more than the 0 that --halt 'failed>0' allows"),
-        ("unknown>0", "dnxu", 4, "1 ended unknown, more than the 0 that --halt 'unknown>0' allows"),
-        ("403>1", "dnd", 3, "2 ended with 403, more than the 1 that --halt '403>1' allows"),
-        ("none>0", "dnxu", 4, "1 ended without an answer, more than the 0 that --halt 'none>0' allows"),
-        ("consecutive>2", "dd+dnx", 6, "3 in a row failed, more than the 2 that --halt 'consecutive>2' allows"),
+        ("failed>2", "d+n++=xd", 7, "3 failed, more than the 2 that the guard 'failed>2' allows"),
+        ("failed>0", "++u", 3, "1 failed, more than the 0 that the guard 'failed>0' allows"),
+        ("unknown>0", "dnxu", 4, "1 ended unknown, more than the 0 that the guard 'unknown>0' allows"),
+        ("403>1", "dnd", 3, "2 ended with 403, more than the 1 that the guard '403>1' allows"),
+        ("none>0", "dnxu", 4, "1 ended without an answer, more than the 0 that the guard 'none>0' allows"),
+        ("consecutive>2", "dd+dnx", 6, "3 in a row failed, more than the 2 that the guard 'consecutive>2' allows"),
         ("denied>2 of first 3", "ddd", 3, "3 of the first 3 ended denied, more than the 2 that"),
         ("failed>50% of last 4", "++d+dd", 6, "3 of the last 4 failed, more than the 50% that"),
         ("failed>2 of last 4", "ddd", 3, "3 of the last 3 failed, more than the 2 that"),
@@ -150,13 +150,13 @@ def test_a_guard_lets_pass_what_it_allows(guard: str, story: str) -> None:
 
 def test_a_percentage_of_all_is_not_judged_before_enough_have_ended() -> None:
     found = halts_at("failed>2%", "d" * 100)
-    assert found == (ENOUGH, "20 of 20 failed, more than the 2% that --halt 'failed>2%' allows")
+    assert found == (ENOUGH, "20 of 20 failed, more than the 2% that the guard 'failed>2%' allows")
 
 
 def test_a_percentage_of_all_is_of_what_has_ended_so_far() -> None:
     assert halts_at("failed>2%", ["d"] + ["+"] * 100 + ["d"] * 3) == (
         104 - 1,
-        "3 of 103 failed, more than the 2% that --halt 'failed>2%' allows",
+        "3 of 103 failed, more than the 2% that the guard 'failed>2%' allows",
     )
 
 

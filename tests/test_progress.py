@@ -68,12 +68,12 @@ def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> 
         ),
         (
             replace(START, is_failing=True, asks_in_s=7.2, failed=3),
-            "0 of 600 done, 4.0/s, 2 min 30 s left, the service fails, asking again in 7.2 s, 3 failed",
+            "0 of 600 done, 4.0/s, service fails (breaker open), asked again in 7.2 s, 3 failed",
         ),
-        (replace(START, is_failing=True), "0 of 600 done, 4.0/s, 2 min 30 s left, the service fails"),
+        (replace(START, is_failing=True), "0 of 600 done, 4.0/s, service fails (breaker open), being asked"),
         (
             replace(START, limit_per_s=38.7, retries_spent=True),
-            "0 of 600 done, 4.0/s, 2 min 30 s left, too many failures to retry, limit found: 39/s",
+            "0 of 600 done, 4.0/s, 2 min 30 s left, retry budget spent, service allows about 39/s",
         ),
     ],
 )

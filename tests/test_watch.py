@@ -52,7 +52,7 @@ def test_a_halt_says_which_guard_has_had_enough_and_what_separates_the_failures(
     assert halts[:-1] == [None] * 145
     assert halts[-1] == Halt(
         HaltReason.GUARD,
-        "6 failed, more than the 5 that --halt 'failed>5' allows. "
+        "6 failed, more than the 5 that the guard 'failed>5' allows. "
         "All 403 since 22:06:22 UTC, the first 1.5 s after the token was renewed; none of the 140 before.",
         (
             "All 403 since 22:06:22 UTC, the first 1.5 s after the token was renewed; none of the 140 before",

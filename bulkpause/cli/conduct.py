@@ -65,6 +65,8 @@ def checked_settings(options: dict[str, Any]) -> Settings:
     if options["sandbox"] and (options["base_url"] or options["ca_file"]):
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
     settings = _resolved(load_settings(options).settings)
+    if options.get("guard") is not None and settings.run.time_limit is None and settings.run.until is None:
+        raise UsageError("--guard is kept free before the end of a run that has one: give --until or --time-limit too.")
     if settings.audit.signing_key_file is not None:
         from bulkpause.proof.signing import load_key  # noqa: PLC0415 - only who signs pays for it
 

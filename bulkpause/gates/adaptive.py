@@ -96,7 +96,7 @@ class AdaptiveGate:
     def expected_per_s(self) -> float | None:
         """The rate that the run will keep to from here on; None where it is not the rate that holds it up.
 
-        Where a limit is known that is it, less what is left unused; while it is still looked for, what was agreed.
+        Where a limit is known that is it, less what is left unused; while it is still looked for, the rate of now.
         """
         pace, since_s = self.pace, self._clock.monotonic_s() - self.pace.since_s
         if pace.refusals is None and since_s > SETTLED_S and self._tally.departed < USED * pace.per_s * since_s:
@@ -104,7 +104,7 @@ class AdaptiveGate:
         ceiling_per_s = self._policy.ceiling_per_s
         if pace.limit is not None:
             return min(ceiling_per_s, self._policy.kept * pace.limit.per_s)
-        return ceiling_per_s if since_s <= SETTLED_S or pace.per_s >= ceiling_per_s else None
+        return pace.per_s
 
     async def admit(self) -> None:
         """Wait for room and for the next slot, first come first served; a change of the rate is felt at once."""

@@ -264,3 +264,12 @@ def test_the_sandbox_remembers_what_the_run_did_to_it(cli: Cli) -> None:
     assert said.code == 0
     assert cli.summary()["by_status"] == {"succeeded": 1}
     assert cli.summary()["sent"] == 1
+
+
+def test_what_failed_before_and_fails_again_is_no_news_to_the_guards(cli: Cli, serve: Serve) -> None:
+    sandbox = serve("403", reports=6)
+    source = cli.source(sandbox.report_ids)
+    assert cli("pause", source, "--halt", "none").code == 1
+    again = cli("continue", "last", "--failed")
+    assert again.code == 1
+    assert len(sandbox.journal.puts) == 12, "each of them was tried again, and the default guard looked on"

@@ -19,7 +19,7 @@ def test_a_window_too_short_for_one_attempt_sends_nothing_and_says_why(
     said = cli("pause", cli.source(sandbox.report_ids), *limit)
     assert said.code == 4
     assert operations(sandbox)["pause"] == 0
-    assert "bulkpause: halted: no time is left before " in said.err
+    assert "bulkpause: halted: too late to begin anything before " in said.err
     assert "8 reports are left; the Next command does the rest." in said.err
     summary = cli.summary()
     assert (summary["state"], summary["by_status"]) == ("halted", {"skipped": 8})
@@ -34,7 +34,7 @@ def test_show_tells_of_the_limit_from_the_ledger_alone(cli: Cli, serve: Serve) -
     sandbox = serve()
     cli("pause", cli.source(sandbox.report_ids), "--time-limit", "20s")
     said = cli("show", "last")
-    assert "halted: no time is left before " in said.err
+    assert "halted: too late to begin anything before " in said.err
 
 
 def test_a_run_that_its_time_ends_is_not_verified(cli: Cli, serve: Serve) -> None:
@@ -78,3 +78,9 @@ def test_a_wall_clock_that_is_set_in_the_midst_of_it_changes_the_times_in_the_le
     assert any(abs(after - before) > timedelta(minutes=20) for before, after in pairwise(times))
     assert cli("audit", "verify", "last").code == 0
     assert cli("show", "last").err == ""
+
+
+def test_a_guard_before_no_end_is_refused(cli: Cli) -> None:
+    said = cli("pause", cli.source(["0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90"]), "--guard", "10m", "--dry-run")
+    assert said.code == 2
+    assert "--guard is kept free before the end of a run that has one: give --until or --time-limit too." in said.err

@@ -26,7 +26,9 @@ def test_it_says_which_guard_and_since_when_and_what_to_type(an_operator: MakeOp
     ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--halt", "failed>5")
     stopped_by = ran.summary["stopped_by"]
     assert stopped_by["reason"] == "guard"
-    assert stopped_by["message"].startswith("6 failed, more than the 5 that --halt 'failed>5' allows. All 403 since ")
+    assert stopped_by["message"].startswith(
+        "6 failed, more than the 5 that the guard 'failed>5' allows. All 403 since "
+    )
     first, last = stopped_by["causes"]
     assert first.endswith(" before")
     assert last.startswith("All 6 failures are 403 'User does not have permission")
@@ -81,7 +83,7 @@ def test_guards_of_a_settings_file_hold_unless_a_flag_says_otherwise(an_operator
     source = operator.source(operator.sandbox.report_ids)
     ran = operator.run("pause", source, "--concurrency", "1")
     assert (ran.code, ran.statuses["skipped"]) == (3, 26)
-    assert "2 ended with 404, more than the 1 that --halt '404>1' allows" in ran.stderr
+    assert "2 ended with 404, more than the 1 that the guard '404>1' allows" in ran.stderr
     assert operator.run("resume", source, "--halt", "consecutive>20").code == 0
 
 

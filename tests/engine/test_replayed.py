@@ -96,7 +96,7 @@ def life_of(life: Life, rows: Sequence[Entry | Reject], lines: Lines) -> RunSumm
             redactor=Redactor([]),
         )
         settle_unfinished(replay, record)
-        retry = RetryPolicy(max_tries=3, backoff_base_s=0.2, backoff_cap_s=1.0)
+        retry = RetryPolicy(max_tries=3, deadline_s=8.0, backoff_base_s=0.2, backoff_cap_s=1.0)
         engine = Engine(
             EngineSettings(operation=Operation.PAUSE, concurrency=CONCURRENCY, retry=retry, drain_timeout_s=5.0),
             api=FakeApi(answer),

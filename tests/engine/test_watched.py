@@ -67,7 +67,7 @@ def test_a_start_that_is_denied_everything_halts_with_the_fourth_answer(concurre
     feed = FakeFeed([entry(row) for row in range(1, 500)])
     run_virtually(run.run(feed, watch=a_watch(*Settings().halt.when).observe))
     assert run.halted is not None
-    assert run.halted.message.startswith("4 of the first 4 ended denied, more than the 3 that --halt")
+    assert run.halted.message.startswith("4 of the first 4 ended denied, more than the 3 that the guard")
     assert len(api.calls) == 5  # at 5/s the fifth leaves at 1.0 s, the fourth answer comes at 1.05 s
 
 
@@ -126,4 +126,4 @@ def test_what_lands_after_the_halt_is_not_why_it_halted() -> None:
     watch = a_watch(*GuardList.parse("403>1, 403>2"))
     run_virtually(run.run(FakeFeed([entry(row) for row in range(1, 10)]), watch=watch.observe))
     assert run.halted is not None
-    assert run.halted.message.startswith("2 ended with 403, more than the 1 that --halt '403>1' allows. ")
+    assert run.halted.message.startswith("2 ended with 403, more than the 1 that the guard '403>1' allows. ")

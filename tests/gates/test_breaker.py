@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
 
-from bulkpause.breaker import BreakerPolicy
+from bulkpause.breaker import Breaker, BreakerPolicy, after_failure
 from bulkpause.gates import AdaptiveGate, BreakerGate, HoldGate, ReachGate
 from bulkpause.models import HaltReason, Notice, Reply, Status, Verdict
 from bulkpause.pacing import PacePolicy
@@ -131,3 +132,22 @@ def test_a_few_reports_out_of_reach_end_the_run_by_their_tries() -> None:
     done = run(Unreachable(lambda _: SILENT, 0.001), gates, reports=3, per_s=100)
     assert done.engine.halted is not None
     assert done.engine.halted.reason is HaltReason.UNREACHABLE
+
+
+def test_a_service_that_fails_half_of_all_requests_by_chance_opens_hardly_ever() -> None:
+    chance = random.Random(5)  # noqa: S311
+    done = run(Service(lambda _: FAILED if chance.random() < 0.5 else CONFIRMED), guarded(), reports=1000, per_s=100)
+    assert len(done.events("breaker_opened")) <= 5  # the first ones know nothing of the share yet
+    assert done.count(Status.SUCCEEDED) >= 980
+
+
+@pytest.mark.parametrize(
+    ("share", "needed"), [(0.0, 6), (0.1, 6), (0.3, 7), (0.5, 11), (0.7, 22), (0.9, 30), (1.0, 30)]
+)
+def test_so_many_failures_in_a_row_are_no_chance(share: float, needed: int) -> None:
+    breaker, policy = Breaker(share=share), BreakerPolicy()
+    for number in range(1, 40):
+        breaker = after_failure(policy, breaker, departed_s=number, now_s=number + 0.5)
+        if not breaker.is_closed:
+            break
+    assert number == needed
