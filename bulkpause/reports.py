@@ -140,7 +140,8 @@ class _Reader:
                 return page, f"{self._failure(attempts).rstrip('.')}; {self.halt.message}"
             elapsed_s = self.clock.monotonic_s() - started_s
             step = decide(self.policy, attempts, elapsed_s=elapsed_s, rng=self.rng)
-            if isinstance(step, Stop) or self.is_spent():
+            # Unlike a report's, a page's tries are all its tries: the run could do without, and waits no longer for it.
+            if isinstance(step, Stop) or self.is_spent() or len(attempts) >= self.policy.max_tries:
                 return page, self._failure(attempts)
             await self.clock.sleep(step.delay_s)
 
