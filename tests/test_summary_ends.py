@@ -132,7 +132,7 @@ def test_a_decision_is_counted_by_the_line_that_tells_of_it(
 
 def test_a_decision_that_is_none_of_these_changes_no_count() -> None:
     summary = RunSummary()
-    summary.add_event("rate_changed", {"per_s": 3.0})
+    summary.add_event("stop_requested", {"signal": 2})
     assert summary.to_dict() == RunSummary().to_dict()
 
 
