@@ -373,7 +373,7 @@ def test_the_log_and_progress_are_quiet_on_demand(cli: Cli, serve: Serve) -> Non
     sandbox = serve("429:0.01*1")
     assert "run.hold" in cli("pause", cli.source(sandbox.report_ids), "--no-adapt").err
     sandbox = serve("429:0.01*1")
-    assert cli("pause", cli.source(sandbox.report_ids), "-q").err == ""
+    assert cli("pause", cli.source(sandbox.report_ids), "-q", "--no-adapt").err == ""
 
 
 def test_an_unchanged_run_on_the_sandbox_says_so_in_its_next_commands(cli: Cli) -> None:

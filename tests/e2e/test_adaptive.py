@@ -9,7 +9,7 @@ from tests.e2e.conftest import MakeOperator
 pytestmark = pytest.mark.end_to_end
 
 
-@pytest.mark.parametrize("limit", ["50/s", "50/s:sliding:retry-after=none", "50/s:headers", "50/s:body=html"])
+@pytest.mark.parametrize("limit", ["50/s:sliding:retry-after=none:body=html", "50/s:headers"])
 def test_a_limit_that_nobody_told_is_found_and_kept_to(an_operator: MakeOperator, limit: str) -> None:
     operator = an_operator(reports=250, rate_limit=limit, latency="20ms..40ms")
     source = operator.source(operator.sandbox.report_ids)
@@ -32,13 +32,13 @@ def test_without_adapting_the_agreed_rate_is_the_rate(an_operator: MakeOperator)
 
 
 def test_an_outage_in_the_middle_costs_no_report_and_hardly_a_request(an_operator: MakeOperator) -> None:
-    operator = an_operator("503@t=1..5", reports=300, latency="10ms..30ms")
+    operator = an_operator("503@t=1..3", reports=200, latency="10ms..30ms")
     ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--rate", "100/s", "--concurrency", "32")
-    assert (ran.code, ran.statuses) == (0, {"succeeded": 300})
-    assert len(ran.puts) - 300 <= 30
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 200})
+    assert len(ran.puts) - 200 <= 30
     [opened], [closed] = ran.events("breaker_opened"), ran.events("breaker_closed")
     assert opened["said"].startswith("HTTP 503")
-    assert 3.5 <= closed["open_s"] <= 9
+    assert 1 <= closed["open_s"] <= 7
 
 
 def test_a_service_that_fails_everything_is_given_up_on_and_the_rest_can_go_on(an_operator: MakeOperator) -> None:
