@@ -41,7 +41,7 @@ DEMO_SCRIPT: Final = (
     Scene(11, "500*2", Status.SUCCEEDED, 200, 3),
     Scene(14, "403", Status.DENIED, 403, 1),
     Scene(19, "500*1", Status.SUCCEEDED, 200, 2),
-    Scene(24, "429:2*1", Status.SUCCEEDED, 200, 2),  # holds everybody
+    Scene(24, "429:3*1", Status.SUCCEEDED, 200, 2),  # holds everybody
     Scene(26, "503*1", Status.SUCCEEDED, 200, 2),
     Scene(30, "404", Status.NOT_FOUND, 404, 1),
     Scene(33, "500*1", Status.SUCCEEDED, 200, 2),

@@ -54,9 +54,9 @@ def test_the_expectation_adds_up_and_fits_a_short_demo() -> None:
     assert 60 <= expected.puts <= 75
 
 
-def test_one_429_holds_everybody_for_two_seconds() -> None:
+def test_one_429_holds_everybody_for_three_seconds() -> None:
     throttled = [scene for scene in DEMO_SCRIPT if scene.fault.startswith("429")]
-    assert [scene.fault for scene in throttled] == ["429:2*1"]
+    assert [scene.fault for scene in throttled] == ["429:3*1"]
 
 
 def test_the_demo_is_at_home_to_other_reports() -> None:
