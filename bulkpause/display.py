@@ -73,8 +73,8 @@ class Display:
     def _limit_per_s(self) -> float | None:
         """What the service was found to allow, below what was agreed."""
         gate = self._session.pace
-        limit = None if gate is None else gate.pace.limit
-        return limit.per_s if limit is not None and limit.per_s < self._settings.run.rate.per_s else None
+        found_per_s = None if gate is None else gate.confirmed_per_s
+        return found_per_s if found_per_s is not None and found_per_s < self._settings.run.rate.per_s else None
 
     def _most_per_s(self) -> float:
         """What the settings allow, and no more than the service was found to."""

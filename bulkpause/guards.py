@@ -1,7 +1,8 @@
 """Guards: how many bad outcomes an operator puts up with, and whether there are more by now. Pure.
 
 A guard counts the reports that have ended in this part of the run after a request: what needed none, was never sent or
-is no report id counts neither for nor against.
+is no report id counts neither for nor against. What a continuation tries again and finds as it was counts only among
+the last so many: it is no news, but so many of it in a row are.
 """
 
 from __future__ import annotations
@@ -131,11 +132,15 @@ class Guards:
     def __init__(self, guards: Sequence[Guard]) -> None:
         self._tallies = [_Tally(guard) for guard in guards]
 
-    def add(self, outcome: Outcome) -> str | None:
-        """Count one more. The first guard it is too much for, in words; None if there is none."""
+    def add(self, outcome: Outcome, *, is_news: bool = True) -> str | None:
+        """Count one more. The first guard it is too much for, in words; None if there is none.
+
+        `is_news`: whether the report had not ended just so in an earlier part of the run.
+        """
         if not outcome.tries or outcome.status in {Status.SKIPPED, Status.INVALID}:
             return None
-        exceeded = [tally for tally in self._tallies if tally.add(tally.guard.counts(outcome))]
+        concerned = [tally for tally in self._tallies if is_news or tally.guard.side is Side.LAST]
+        exceeded = [tally for tally in concerned if tally.add(tally.guard.counts(outcome))]
         return exceeded[0].words() if exceeded else None
 
 

@@ -43,7 +43,7 @@ class RunRecord:
         """Rows with an intent that no outcome has followed yet."""
         self._windows = FullestWindows()
         self._repeated: set[int] = set()
-        """Rows that ended badly here just as an earlier part of the run has them."""
+        """Rows that failed here just as they had in an earlier part of the run."""
         self.ended = 0
         self.failed = 0
         self.answered = 0
@@ -83,7 +83,11 @@ class RunRecord:
             self.failed += not outcome.status.is_good
             self.answered += outcome.attempt_ms is not None
         earlier = self._summary.ends.get(outcome.row)
-        if earlier is not None and (earlier.status, earlier.status_code) == (outcome.status, outcome.status_code):
+        is_alike = earlier is not None and (earlier.status, earlier.status_code) == (
+            outcome.status,
+            outcome.status_code,
+        )
+        if is_alike and not outcome.status.is_good:
             self._repeated.add(outcome.row)
         has_intent = outcome.row in self._intents
         self._intents.discard(outcome.row)

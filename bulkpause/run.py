@@ -186,7 +186,7 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
                 await engine.run(
                     rows,
                     before=before,
-                    watch=lambda outcome: watch.observe(outcome) if record.is_news(outcome) else None,
+                    watch=lambda outcome: watch.observe(outcome, is_news=record.is_news(outcome)),
                 )
                 report.forecast = display.outlook.looking_back(left=report.left)
                 if parts.settings.run.verify:

@@ -26,13 +26,16 @@ class Watch:
         self._now = now
         self._clean = clean
 
-    def observe(self, outcome: Outcome) -> Halt | None:
-        """Take in how a report ended; a Halt, with the diagnosis, if a guard has had enough: once."""
+    def observe(self, outcome: Outcome, *, is_news: bool = True) -> Halt | None:
+        """Take in how a report ended; a Halt, with the diagnosis, if a guard has had enough: once.
+
+        `is_news`: whether it had not ended just so in an earlier part of the run.
+        """
         if not outcome.tries or self._has_halted:
             return None
         words = "" if outcome.status.is_good else self._clean(outcome.message or outcome.error or "")
         self._symptoms.add(outcome, words=words, now=self._now())
-        exceeded = self._guards.add(outcome)
+        exceeded = self._guards.add(outcome, is_news=is_news)
         if exceeded is None:
             return None
         self._has_halted = True

@@ -189,3 +189,11 @@ def test_of_the_last_is_what_a_slow_count_says(story: str, span: int, most: int)
     )
     found = halts_at(f"failed>{most} of last {span}", story)
     assert (found and found[0]) == slow
+
+
+def test_what_failed_before_and_fails_again_counts_only_among_the_last_so_many() -> None:
+    denied = Outcome(Status.DENIED, 1, status_code=403, tries=1)
+    guards = Guards([parse_guard("failed>1"), parse_guard("denied>3 of first 4"), parse_guard("denied>9 of last 10")])
+    said = [guards.add(denied, is_news=False) for _ in range(10)]
+    assert said[:9] == [None] * 9
+    assert said[9] == "10 of the last 10 ended denied, more than the 9 that the guard 'denied>9 of last 10' allows"

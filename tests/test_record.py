@@ -86,7 +86,7 @@ def test_the_certificate_is_written_counted_and_said(recording: Recording) -> No
     recording.record.certify(rate_per_s=5.0)
     certificate = {"requests": 3, "fullest_1_s": 2, "fullest_10_s": 3, "fullest_60_s": 3}
     assert recording.audit.lines == [("rate_certified", {**certificate, "rate_limit_per_s": 5.0, "exceeded": False})]
-    assert recording.summary.pace.requests == 3
+    assert recording.summary.certificate.requests == 3
     assert recording.log.said[0][:2] == ("info", "run.rate_certified")
 
 

@@ -19,7 +19,7 @@ from bulkpause.progress import duration
 from bulkpause.runs.report import RunReport
 from bulkpause.settings import Rate
 from bulkpause.summary import Failure, Group
-from bulkpause.summary.windows import SPANS_S, Pace
+from bulkpause.summary.windows import SPANS_S, Certificate
 from bulkpause.tenant.verify import Finding, Verification
 from bulkpause.work.undo import Why
 
@@ -192,7 +192,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         facts.append(("Requests", _requests(report)))
         latency = summary.latencies.to_dict()
         facts.append(("Latency", ", ".join(f"{name} {ms:,.0f} ms" for name, ms in latency.items() if ms is not None)))
-    if (pace := _pace(summary.pace, found_per_s=summary.limit_found_per_s)) is not None:
+    if (pace := _pace(summary.certificate, found_per_s=summary.limit_found_per_s)) is not None:
         facts.append(("Pace", pace))
     if (tenant := _tenant(report)) is not None:
         facts.append(("Tenant", tenant))
@@ -205,20 +205,22 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     return facts + [(name, printable(command)) for name, command in commands if command is not None]
 
 
-def _pace(pace: Pace, *, found_per_s: float | None) -> str | None:
+def _pace(certified: Certificate, *, found_per_s: float | None) -> str | None:
     """How full the fullest windows were, up to one that holds everything; None if nothing is known to have left.
 
     And the limit that the service was found to have, if it was met.
     """
-    if not pace.requests:
+    if not certified.requests:
         return None
     said: list[str] = []
     for name, words in zip(SPANS_S, _WINDOWS, strict=True):
-        said.append(f"{pace.fullest[name]:,} in {words}")
-        if pace.fullest[name] == pace.requests:
+        said.append(f"{certified.fullest[name]:,} in {words}")
+        if certified.fullest[name] == certified.requests:
             break
-    verdict = f"{'ABOVE' if pace.exceeded else 'within'} {Rate(pace.rate_limit_per_s)}"
-    unknown = f"; not known of {many(pace.unknown_parts, 'part')} that broke off" if pace.unknown_parts else ""
+    verdict = f"{'ABOVE' if certified.exceeded else 'within'} {Rate(certified.rate_limit_per_s)}"
+    unknown = (
+        f"; not known of {many(certified.unknown_parts, 'part')} that broke off" if certified.unknown_parts else ""
+    )
     found = "" if found_per_s is None else f"; the service was found to allow {said_rate(found_per_s)}"
     return f"at most {', '.join(said)}: {verdict}{unknown}{found}"
 

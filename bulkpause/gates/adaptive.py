@@ -9,6 +9,7 @@ from typing import Final
 from bulkpause.clock import Clock
 from bulkpause.models import Attempt, Notice, Reply, ReportId, Verdict
 from bulkpause.pacing import (
+    NEVER_S,
     Pace,
     PacePolicy,
     QuotaWatch,
@@ -43,8 +44,6 @@ ASKED_IN_VAIN: Final = 3
 SETTLED_S: Final = 2.0
 """A rate that has not changed for so long is looked at for whether it is used."""
 
-USED: Final = 0.7
-
 _OVERLOADED: Final = 503
 """May come from what limits the rate, while 500, 502 and 504 come from behind it."""
 
@@ -62,7 +61,7 @@ class AdaptiveGate:
         *,
         clock: Clock,
         notify: Callable[[Notice], None],
-        woke_s: Callable[[], float] = lambda: float("-inf"),
+        woke_s: Callable[[], float] = lambda: NEVER_S,
     ) -> None:
         self._woke_s = woke_s
         self._policy = policy
@@ -72,12 +71,14 @@ class AdaptiveGate:
         self._room = asyncio.Event()
         self._tally = Tally()
         self._quota = QuotaWatch()
-        self._slot_s = float("-inf")
+        self._slot_s = NEVER_S
         self._flying = 0
         self._stale = 0
         """Those in flight that left before the refusals began: one that hangs keeps nobody from asking."""
-        self._stale_since_s = float("-inf")
-        self.pace: Pace = started(policy, now_s=float("-inf"))
+        self._stale_since_s = NEVER_S
+        self.pace: Pace = started(policy, now_s=NEVER_S)
+        self.confirmed_per_s: float | None = None
+        """The latest limit that two measurements agreed on, or that the replies told: one alone may be a bad moment."""
 
     @property
     def yields(self) -> bool:
@@ -99,7 +100,11 @@ class AdaptiveGate:
         Where a limit is known that is it, less what is left unused; while it is still looked for, the rate of now.
         """
         pace, since_s = self.pace, self._clock.monotonic_s() - self.pace.since_s
-        if pace.refusals is None and since_s > SETTLED_S and self._tally.departed < USED * pace.per_s * since_s:
+        if (
+            pace.refusals is None
+            and since_s > SETTLED_S
+            and self._tally.departed < self._policy.used * pace.per_s * since_s
+        ):
             return None
         ceiling_per_s = self._policy.ceiling_per_s
         if pace.limit is not None:
@@ -160,7 +165,7 @@ class AdaptiveGate:
     def _begin(self) -> float:
         """The time; the first look at it begins the pace."""
         now_s = self._clock.monotonic_s()
-        if self.pace.since_s == float("-inf"):
+        if self.pace.since_s == NEVER_S:
             self.pace = started(self._policy, now_s=now_s)
         return now_s
 
@@ -192,6 +197,11 @@ class AdaptiveGate:
             self._stale, self._stale_since_s = self._flying, self._clock.monotonic_s()
         elif pace.refusals is None:
             self._stale = 0
+        is_confirmed = (
+            pace.limit is not None and pace.refusals is None and (pace.limit.is_sure or pace.reason is Reason.QUOTA)
+        )
+        if is_confirmed and pace.limit is not None:
+            self.confirmed_per_s = pace.limit.per_s
         if pace.per_s == before.per_s:
             return
         self._tally.departed = 0
@@ -206,6 +216,7 @@ class AdaptiveGate:
                     "was_per_s": round(before.per_s, 3),
                     "reason": pace.reason.value,
                     "limit_per_s": limit_per_s,
+                    "confirmed": is_confirmed,
                 },
             )
         )

@@ -14,7 +14,7 @@ LOOK_S: Final = 0.1
 
 
 class BreakerGate:
-    """Opens its circuit when nothing succeeds any more, and ends the run when that lasts too long."""
+    """Opens when nothing succeeds any more, and ends the run when that lasts too long."""
 
     def __init__(self, policy: BreakerPolicy, *, clock: Clock, notify: Callable[[Notice], None]) -> None:
         self._policy = policy
@@ -42,7 +42,7 @@ class BreakerGate:
         return 0.0 if self._breaker.is_closed else max(0.0, self._breaker.due_s - self._clock.monotonic_s())
 
     def depart(self) -> None:
-        """While the circuit is open, this is the one that asks."""
+        """While it is open, this is the one that asks."""
         self._is_asking = not self._breaker.is_closed
 
     def observe(self, report_id: ReportId, attempt: Attempt) -> Halt | None:
@@ -72,7 +72,9 @@ class BreakerGate:
         what = "refuses" if reply.verdict is Verdict.THROTTLED else "fails"
         reason = HaltReason.THROTTLED_OUT if reply.verdict is Verdict.THROTTLED else HaltReason.UNREACHABLE
         limit = f"halt.give_up_after_s = {self._policy.give_up_after_s:g}"
-        return Halt(reason, f"the service {what} everything for longer than {limit}, at last with {_said(reply)}")
+        said = _said(reply).rstrip(".")
+        rest = "The Next command does the rest when it works again."
+        return Halt(reason, f"the service {what} everything for longer than {limit}, at last with {said}. {rest}")
 
 
 def _said(reply: Reply) -> str:

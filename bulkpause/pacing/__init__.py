@@ -3,10 +3,11 @@
 from bulkpause.pacing.pace import after_acceptance, after_refusal, after_silence
 from bulkpause.pacing.policy import PacePolicy
 from bulkpause.pacing.quota import QuotaWatch
-from bulkpause.pacing.state import Pace, Reason, started
+from bulkpause.pacing.state import NEVER_S, Pace, Reason, started
 from bulkpause.pacing.tally import Tally
 
 __all__ = [
+    "NEVER_S",
     "Pace",
     "PacePolicy",
     "QuotaWatch",

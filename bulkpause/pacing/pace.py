@@ -98,7 +98,7 @@ def after_acceptance(
         return _by_quota(policy, pace, quota_per_s, now_s=now_s)
     if pace.per_s >= policy.ceiling_per_s:
         return pace
-    if tally.departed < 0.7 * pace.per_s * (now_s - pace.since_s):
+    if tally.departed < policy.used * pace.per_s * (now_s - pace.since_s):
         return pace  # it is not the rate that holds the run up
     return _grown(policy, pace, now_s=now_s, has_quota=has_quota)
 

@@ -24,10 +24,13 @@ class PacePolicy:
     """
     growth_s: float = 0.15
 
+    used: float = 0.7
+    """A rate of which less than this part leaves is not what holds the run up."""
+
     kept: float = 0.985
-    """The part of a limit that is used once two measurements agree on it."""
+    """The part of a limit that is used when it was met by trying more, and was the one that was known."""
     kept_at_first: float = 0.96
-    """Before that."""
+    """The part of one that was measured otherwise."""
     kept_by_quota: float = 0.99
     """Where replies say how much is left, so that a limit is met without a refusal."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bulkpause.models import UNLISTED, Attempt, Outcome, Status
 from bulkpause.summary.ends import End, Ends, FailureKey
 from bulkpause.summary.latencies import Latencies
-from bulkpause.summary.windows import Pace
+from bulkpause.summary.windows import Certificate
 
 NAMED: Final = 5
 """Examples kept per failure reason; the ledger has them all."""
@@ -86,7 +86,7 @@ class RunSummary:
     outages: int = 0
     """How often nothing succeeded any more."""
     limit_found_per_s: float | None = None
-    """What the service was found to allow, at last; None if no limit was met."""
+    """What the service was found to allow, at last and for certain; None if no limit was met twice."""
     token_refreshes: int = 0
     listed: int | None = None
     """Reports in the snapshot of the tenant that the run began with; None if it has none."""
@@ -97,7 +97,7 @@ class RunSummary:
     left_alone: dict[str, Group] = field(default_factory=dict)
     """Reports that an undo did not touch, by reason."""
     latencies: Latencies = field(default_factory=Latencies)
-    pace: Pace = field(default_factory=Pace)
+    certificate: Certificate = field(default_factory=Certificate)
     failures: dict[FailureKey, Failure] = field(default_factory=dict)
     ends: Ends = field(default_factory=Ends)
 
@@ -178,12 +178,12 @@ class RunSummary:
 
     def add_event(self, event: str, fields: Mapping[str, Any]) -> None:
         """Count a notable decision by the name and the fields of its ledger line."""
-        self.pace.add_event(event, fields)
+        self.certificate.add_event(event, fields)
         match event:
             case "hold":
                 self.holds += 1
             case "rate_changed":
-                self.limit_found_per_s = fields["limit_per_s"]
+                self.limit_found_per_s = fields["limit_per_s"] if fields["confirmed"] else self.limit_found_per_s
             case "breaker_opened":
                 self.outages += 1
             case "token_refreshed":
@@ -227,7 +227,7 @@ class RunSummary:
             "findings": {kind: group.to_dict() for kind, group in self.findings.items()},
             "left_alone": {why: group.to_dict() for why, group in self.left_alone.items()},
             "latency_ms": self.latencies.to_dict(),
-            "rate_windows": self.pace.to_dict(),
+            "rate_windows": self.certificate.to_dict(),
             "failures": [failure.to_dict() for failure in failures],
         }
 

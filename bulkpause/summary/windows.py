@@ -60,7 +60,7 @@ def most(span_s: float, *, rate_per_s: float) -> int:
 
 
 @dataclass(slots=True)
-class Pace:
+class Certificate:
     """What the parts of a run have certified, as one: the fullest windows of any, above the rate if one was."""
 
     parts: int = 0

@@ -262,7 +262,7 @@ def test_the_question_counts_what_it_can(counts: SourceCounts | None, words: str
 
 def test_a_limit_that_was_found_and_an_outage_are_said(capsys: Capture) -> None:
     report = certified_report(600, 40, 390, 600)
-    change = {"per_s": 37.8, "was_per_s": 40.0, "reason": "refused", "limit_per_s": 38.4}
+    change = {"per_s": 37.8, "was_per_s": 40.0, "reason": "measured", "limit_per_s": 38.4, "confirmed": True}
     for event, fields in (("rate_changed", change), ("breaker_opened", {})):
         report.summary.add_event(event, fields)
     text = shown(capsys, report)
