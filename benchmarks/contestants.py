@@ -24,9 +24,10 @@ from bulkpause.chain import Closing
 from bulkpause.client import warm_up
 from bulkpause.clock import SystemClock
 from bulkpause.lock import LedgerLock
-from bulkpause.logs import LazyLog, Redactor
+from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Operation, Status
+from bulkpause.redaction import Redactor
 from bulkpause.run import Console, execute
 from bulkpause.runs.identity import new_run
 from bulkpause.settings import Api, Auth, Rate, Run, Secret, Settings

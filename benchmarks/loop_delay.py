@@ -31,9 +31,10 @@ from benchmarks.rounds import Verdict, conclude
 from benchmarks.target import serving
 from bulkpause.clock import SystemClock
 from bulkpause.lock import LedgerLock
-from bulkpause.logs import LazyLog, Redactor
+from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
 from bulkpause.models import Operation
+from bulkpause.redaction import Redactor
 from bulkpause.run import Console, execute
 from bulkpause.runs.identity import new_run
 from bulkpause.runs.report import RunReport

@@ -69,6 +69,8 @@ class Attempts:
             if isinstance(decision, Stop):
                 job.status = decision.status
             self.budget.note(number, job.status)
+            if attempt.reply.halt is not None:
+                self.steering.halt(attempt.reply.halt)
             for halt in self.passage.observe(job.entry.report_id, attempt):
                 self.steering.halt(halt)
             match decision:

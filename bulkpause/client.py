@@ -6,11 +6,9 @@ import asyncio
 import gc
 import os
 import re
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import quote, urlencode
@@ -21,12 +19,12 @@ from yarl import URL
 
 from bulkpause import __version__
 from bulkpause.clock import Clock
-from bulkpause.errors import ConfigError
 from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
 from bulkpause.patience import Patience
 from bulkpause.replies import judge
 from bulkpause.replies.envelope import BODY_LIMIT, plain
 from bulkpause.replies.pages import LIST_LIMIT, NO_QUERY, judge_page
+from bulkpause.trust import Trust
 
 LONG_READ: Final = 10
 """A list may take this many times `timeout_s`, as long as it keeps coming."""
@@ -41,8 +39,8 @@ class TokenSource(Protocol):
     async def token(self) -> str:
         """A token that is valid now. Raises AuthError if none can be had."""
 
-    def reject(self, token: str) -> None:
-        """The service refused `token`; it must not be handed out again."""
+    def reject(self, token: str, *, claims: str | None = None) -> None:
+        """The service refused `token`; it must not be handed out again. `claims`: what the next one has to prove."""
 
 
 @dataclass(slots=True)
@@ -55,7 +53,7 @@ class FakeTokens:
         """The current token."""
         return f"token-{self.generation}"
 
-    def reject(self, token: str) -> None:
+    def reject(self, token: str, *, claims: str | None = None) -> None:  # noqa: ARG002 - as the Protocol has it
         """Move on if `token` is the current one."""
         self.generation += token == f"token-{self.generation}"
 
@@ -68,8 +66,7 @@ class ClientSettings:
     connections: int
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
-    ca_file: Path | None = None
-    """Certificate authorities trusted besides the system's."""
+    trust: Trust = field(default_factory=Trust)
     proxy: str | None = None
 
 
@@ -95,9 +92,9 @@ class ReportClient:
         self._wires: dict[str, Wire] = {}
 
     async def __aenter__(self) -> Self:
-        """Open the session; nothing is sent yet. Raises ConfigError if `ca_file` is unusable."""
+        """Open the session; nothing is sent yet. Raises ConfigError if a file of `trust` is unusable."""
         settings = self._settings
-        tls = True if settings.ca_file is None else _tls_context(settings.ca_file)
+        tls = settings.trust.context()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=settings.connections, ssl=tls),
             # The exchange is limited by Patience: aiohttp's own timer would end those at once, in a process that stood
@@ -152,7 +149,7 @@ class ReportClient:
             now=self._clock.now(),
         )
         if reply.verdict is Verdict.UNAUTHORISED:
-            self._tokens.reject(token)
+            self._tokens.reject(token, claims=reply.claims)
         return reply
 
     async def read(self, target: str | None, *, query: Mapping[str, str] = NO_QUERY) -> Page:
@@ -193,7 +190,7 @@ class ReportClient:
             judge_page, http_status=response.status, headers=response.headers, body=body, now=self._clock.now()
         )
         if page.reply.verdict is Verdict.UNAUTHORISED:
-            self._tokens.reject(token)
+            self._tokens.reject(token, claims=page.reply.claims)
         return page._replace(sent=wire.sent)
 
     def _list_url(self, query: Mapping[str, str] = NO_QUERY) -> URL:
@@ -244,16 +241,6 @@ def _reason(error: OSError) -> str:
     """The system's words for it, also where asyncio has put the address in their place."""
     text = error.strerror or str(error)
     return os.strerror(error.errno) if error.errno and text.startswith("Connect call failed") else text
-
-
-def _tls_context(ca_file: Path) -> ssl.SSLContext:
-    """The system's certificate authorities and those in `ca_file`; 30 ms of work."""
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError as error:
-        raise ConfigError(f"api.ca_file {ca_file} is unusable: {error.strerror or error}.") from None
-    return context
 
 
 def _counted_request(

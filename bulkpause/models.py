@@ -133,6 +133,16 @@ class Quota(NamedTuple):
     remaining: int
 
 
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The run must stop taking ids: why, in a word for the exit code and a sentence for the reader."""
+
+    reason: HaltReason
+    message: str
+    causes: tuple[str, ...] = ()
+    """What separates the failures from the rest, the clearest first, a sentence each."""
+
+
 class Reply(NamedTuple):
     """What the far side said to one attempt, judged by `replies.judge`, or why it said nothing."""
 
@@ -148,6 +158,10 @@ class Reply(NamedTuple):
     modified_time: str | None = None
     """When the service says the report was last changed, in its words: a confirmed change names its own time."""
     quota: Quota | None = None
+    claims: str | None = None
+    """What the service wants a token to prove, as its challenge has it: JSON for the next sign-in."""
+    halt: Halt | None = None
+    """Why no other attempt of this run can fare better: a refused certificate, a proxy's password, a missing MFA."""
 
 
 class Report(NamedTuple):
@@ -230,13 +244,3 @@ class Notice:
 
     event: str
     fields: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """The run must stop taking ids: why, in a word for the exit code and a sentence for the reader."""
-
-    reason: HaltReason
-    message: str
-    causes: tuple[str, ...] = ()
-    """What separates the failures from the rest, the clearest first, a sentence each."""

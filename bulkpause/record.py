@@ -6,8 +6,9 @@ from typing import Final
 
 from bulkpause.audit import AuditLog
 from bulkpause.events import intent_fields, outcome_fields, retry_fields
-from bulkpause.logs import Log, Redactor
+from bulkpause.logs import Log
 from bulkpause.models import Attempt, Entry, Notice, Operation, Outcome, Status
+from bulkpause.redaction import Redactor
 from bulkpause.summary import FullestWindows, RunSummary
 
 LOUD_EVENTS: Final = frozenset(

@@ -21,7 +21,7 @@ from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
 from bulkpause.settings import Settings
-from bulkpause.signin import acquire_for
+from bulkpause.signin import acquire_for, trust_of
 
 NO_REPORT: Final = ReportId("")
 """What a read is about, to gates that ask."""
@@ -125,7 +125,7 @@ def client_settings(settings: Settings) -> ClientSettings:
         connections=settings.run.concurrency,
         timeout_s=api.timeout_s,
         connect_timeout_s=api.connect_timeout_s,
-        ca_file=api.ca_file,
+        trust=trust_of(settings),
         proxy=None if api.proxy is None else api.proxy.reveal(),
     )
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from bulkpause.audit import AuditLog
 from bulkpause.errors import AuditError
-from bulkpause.logs import Redactor
 from bulkpause.models import Operation
 from bulkpause.record import RunRecord
+from bulkpause.redaction import Redactor
 from bulkpause.summary import RunSummary
 
 

@@ -49,6 +49,8 @@ REPLIES = st.builds(
     retry_after_s=st.none(),
     modified_time=st.none(),
     quota=st.none(),
+    claims=st.none(),
+    halt=st.none(),
 )
 ATTEMPTS = st.builds(
     Attempt,

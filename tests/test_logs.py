@@ -10,7 +10,8 @@ from urllib.parse import quote, quote_plus
 import orjson
 import pytest
 
-from bulkpause.logs import MASK, LazyLog, Redactor, printable
+from bulkpause.logs import LazyLog
+from bulkpause.redaction import MASK, Redactor, printable
 
 KNOWN = "Kn0wn/s~ecret+100%"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJwbGFudGVkIn0.c2lnbmF0dXJlLXBsYW50ZWQ"

@@ -184,7 +184,7 @@ def test_every_setting_has_a_dotted_key() -> None:
     values = setting_values(Settings(run=Run(rate=Rate(2))))
     assert values["run.rate"] == Rate(2)
     assert values["audit.file"] is None
-    assert next(iter(values)) == "api.base_url"
+    assert next(iter(values)) == "api.cloud"
 
 
 @pytest.mark.parametrize("guard_s", [60.0, 61.0])

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bulkpause.auth.refusals import judge_error
 from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
-from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.errors import AuthError, ConfigError, TokenUnavailableError
+from bulkpause.trust import Trust
 
 if TYPE_CHECKING:
     from bulkpause.auth.transport import Transport
@@ -30,7 +31,7 @@ class EntraApp:
     scope: str = "https://api.partnercenter.microsoft.com/.default"
     instance_discovery: bool = True
     """Whether Microsoft is asked about an authority that MSAL does not know; False for a private one or a sandbox."""
-    ca_file: Path | None = None
+    trust: Trust = field(default_factory=Trust)
     proxy: str | None = field(default=None, repr=False)
     timeout_s: float = 30.0
 
@@ -61,15 +62,17 @@ class _Confidential:
         self._msal: Any = None
         self._transport: Transport | None = None
 
-    def __call__(self) -> Token:
+    def __call__(self, *, claims: str | None = None) -> Token:
         asked_at = self._clock.now()
         try:
             if self._msal is None:
                 self._msal = self._connect()
-            return read_token(self._msal.acquire_token_for_client([self._app.scope]), asked_at)
+            return read_token(self._msal.acquire_token_for_client([self._app.scope], claims_challenge=claims), asked_at)
         except AuthError as error:
             failure = error.with_traceback(None)
             failure.__context__ = None
+        except ConfigError as error:
+            failure = AuthError(str(error))
         except (ValueError, KeyError, TypeError) as error:  # MSAL's words for what it cannot use
             failure = AuthError(f"sign-in at {self._app.authority} is not possible: {error}")
         finally:
@@ -90,7 +93,7 @@ class _Confidential:
                 """Forget at once."""
 
         app = self._app
-        self._transport = Transport(ca_file=app.ca_file, proxy=app.proxy, timeout_s=app.timeout_s)
+        self._transport = Transport(trust=app.trust, proxy=app.proxy, timeout_s=app.timeout_s)
         return msal.ConfidentialClientApplication(
             app.client_id,
             client_credential=self._credential(),
@@ -98,6 +101,7 @@ class _Confidential:
             http_client=self._transport,
             token_cache=Forgetful(),
             instance_discovery=app.instance_discovery,
+            client_capabilities=["CP1"],  # it can answer a claims challenge, so Entra may let the service send one
             azure_region=False,  # else MSAL_FORCE_REGION in the environment moves the token endpoint
         )
 

@@ -23,7 +23,7 @@ STDERR_LIMIT = 200
 def token_from_environment(value: str, *, name: str, clock: Clock) -> Acquire:
     """The token a variable held when the run began; once it has expired or been refused, there is no other."""
 
-    def acquire() -> Token:
+    def acquire(*, claims: str | None = None) -> Token:  # noqa: ARG001 - whoever fetched it decides what it proves
         token = _token(value, name, clock.now())
         if token.expires_at <= clock.now():
             raise AuthError(f"the token in {name} expired at {token.expires_at:%Y-%m-%dT%H:%M:%SZ}; set a new one")
@@ -35,7 +35,7 @@ def token_from_environment(value: str, *, name: str, clock: Clock) -> Acquire:
 def token_from_file(file: Path, *, clock: Clock) -> Acquire:
     """The token in a file that somebody keeps fresh; it is read again for every renewal."""
 
-    def acquire() -> Token:
+    def acquire(*, claims: str | None = None) -> Token:  # noqa: ARG001 - whoever fetched it decides what it proves
         try:
             text = file.read_text(encoding="utf-8-sig")
         except OSError as error:
@@ -50,7 +50,7 @@ def token_from_file(file: Path, *, clock: Clock) -> Acquire:
 def token_from_command(argv: Sequence[str], *, timeout_s: float, clock: Clock) -> Acquire:
     """The token a command prints, alone, on stdout; it is run again for every renewal, without a shell or stdin."""
 
-    def acquire() -> Token:
+    def acquire(*, claims: str | None = None) -> Token:  # noqa: ARG001 - whoever fetched it decides what it proves
         source = f"auth.token_command {argv[0]}"
         program = shutil.which(argv[0]) or argv[0]  # on Windows az is az.cmd, which only `which` finds
         try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.trust import lasting_flaw
 
 HINTS: Mapping[int, str] = {
     50076: "a person has to sign in again with MFA",
@@ -31,12 +32,6 @@ HINTS: Mapping[int, str] = {
 TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 TRANSIENT_CODES = frozenset({90033, 90055})
 MESSAGE_LIMIT = 300
-
-LASTING_VERIFY_CODES = frozenset({9, 10, 18, 19, 20, 21, 62, 64})
-"""OpenSSL's X509_V_ERR_*: not yet valid, expired, self-signed, unknown issuer, other host or address.
-
-Any other may be a corrupted stream that the next connection heals.
-"""
 
 
 def judge_answer(host: str, status: int, headers: Mapping[str, str], body: str) -> AuthError | None:
@@ -75,8 +70,8 @@ def judge_wire(host: str, error: BaseException, *, timeout_s: float) -> AuthErro
     """A failure of the network on the way to `host`; only a bad certificate or proxy password cannot heal."""
     causes = tuple(_causes(error))
     for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in LASTING_VERIFY_CODES:
-            return AuthError(f"the certificate of {host} is refused: {cause.verify_message}; see api.ca_file")
+        if (flaw := lasting_flaw(cause)) is not None:
+            return AuthError(f"the certificate of {host} is refused: {flaw}; see api.ca_file")
         if "Tunnel connection failed: 407" in str(cause):
             return AuthError("the proxy refuses its user or password (407)")
     return TokenUnavailableError(f"{host} is out of reach: {_reason(causes, timeout_s=timeout_s)}")

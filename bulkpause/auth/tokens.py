@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from bulkpause.clock import Clock
@@ -42,18 +43,21 @@ class Token:
 class Acquire(Protocol):
     """A synchronous way to a token; `Tokens` runs it in a thread, one call at a time."""
 
-    def __call__(self) -> Token:
-        """Fetch a token, never from a memory of its own. Raises AuthError, TokenUnavailableError if it may heal."""
+    def __call__(self, *, claims: str | None = None) -> Token:
+        """Fetch a token, never from a memory of its own. Raises AuthError, TokenUnavailableError if it may heal.
+
+        `claims` is what the service asked the token to prove when it refused the last one.
+        """
 
 
 class Start(Protocol):
     """How `Tokens` sets an `Acquire` going without waiting for it."""
 
-    def __call__(self, acquire: Acquire, /) -> asyncio.Future[Token]:
+    def __call__(self, acquire: Callable[[], Token], /) -> asyncio.Future[Token]:
         """Begin; the future ends with the token or the exception."""
 
 
-def in_daemon_thread(acquire: Acquire, /) -> asyncio.Future[Token]:
+def in_daemon_thread(acquire: Callable[[], Token], /) -> asyncio.Future[Token]:
     """Run `acquire` in a thread that a stopping run need not wait for, as `asyncio.to_thread` would make it."""
     outcome = concurrent.futures.Future[Token]()
 
@@ -81,6 +85,7 @@ class Tokens:
 
     There is no background task. If a renewal fails, the last good token serves until its true expiry. With none at
     hand, failures that may heal are retried for `give_up_after_s`; after that, or a refusal, every call raises.
+    `learn` hears of each token before anybody has it.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Tokens:
         clock: Clock,
         *,
         notify: Callable[[Notice], None],
+        learn: Callable[[str], None] = lambda _token: None,
         token_timeout_s: float = 30.0,
         give_up_after_s: float = 60.0,
         start: Start = in_daemon_thread,
@@ -96,6 +102,7 @@ class Tokens:
         self._acquire = acquire
         self._clock = clock
         self._notify = notify
+        self._learn = learn
         self._token_timeout_s = token_timeout_s
         self._give_up_after_s = give_up_after_s
         self._start = start
@@ -103,6 +110,7 @@ class Tokens:
         self._token: Token | None = None
         self._renew_at = datetime.min.replace(tzinfo=UTC)
         self._why = "first"
+        self._claims: str | None = None
         self._refused: set[str] = set()
         self._flight: tuple[asyncio.Future[Token], float] | None = None
         self._failures = 0
@@ -122,12 +130,15 @@ class Tokens:
         """Whether `token` would answer at once: a valid token is at hand, its renewal not due or already under way."""
         return self._served() is not None
 
-    def reject(self, token: str) -> None:
-        """Note that the service refused `token`. It is never handed out again; a newer one stays current."""
+    def reject(self, token: str, *, claims: str | None = None) -> None:
+        """Note that the service refused `token`. It is never handed out again; a newer one stays current.
+
+        `claims` is what the service wants the next one to prove.
+        """
         self._refused.add(token)
         if self._token is not None and self._token.value == token:
             self._token = None
-            self._why = "refused"
+            self._why, self._claims = "refused", claims
 
     @property
     def refused(self) -> int:
@@ -170,7 +181,7 @@ class Tokens:
     async def _fetch(self) -> tuple[Token, float]:
         """Join the acquisition under way or start one. There is never a second beside it, even if it hangs."""
         if self._flight is None:
-            self._flight = self._start(self._acquire), self._clock.monotonic_s()
+            self._flight = self._start(partial(self._acquire, claims=self._claims)), self._clock.monotonic_s()
         future, started_s = self._flight
         done, _ = await asyncio.wait({future}, timeout=self._token_timeout_s)
         if not done:
@@ -187,7 +198,8 @@ class Tokens:
         if self._token is not None and self._token.value == token.value:
             self._hold_off(None)  # a file or a command that has nothing newer yet
             return
-        why, self._why = self._why, "expiry"
+        self._learn(token.value)
+        why, self._why, self._claims = self._why, "expiry", None
         self._token, self._renew_at = token, token.renew_at
         self._failures, self._not_before_s, self._without_since_s = 0, float("-inf"), None
         if why != "first":

@@ -7,7 +7,6 @@ Imported together with MSAL, in the thread.
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from bulkpause.auth.refusals import judge_answer, judge_wire
-from bulkpause.errors import AuthError
+from bulkpause.trust import Trust
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -23,14 +22,14 @@ CONNECT_TIMEOUT_S = 10.0
 class Transport:
     """An `http_client` as MSAL wants it: get, post, close. Raises AuthError, TokenUnavailableError if it may heal."""
 
-    def __init__(self, *, ca_file: Path | None, proxy: str | None, timeout_s: float) -> None:
+    def __init__(self, *, trust: Trust, proxy: str | None, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._session = requests.Session()
         # Else REQUESTS_CA_BUNDLE beats our certificates, HTTPS_PROXY our proxy, and ~/.netrc our credentials.
         self._session.trust_env = False
         if proxy is not None:
             self._session.proxies = {"https": proxy}
-        self._session.mount("https://", _TrustingAdapter(_tls_context(ca_file)))
+        self._session.mount("https://", _TrustingAdapter(trust.context()))
 
     def get(self, url: str, **arguments: Any) -> requests.Response:
         """GET for MSAL."""
@@ -68,14 +67,3 @@ class _TrustingAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
         return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """The system's authorities and those of `ca_file`, as for the API itself."""
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            raise AuthError(f"api.ca_file {ca_file} is unusable: {error.strerror or error}") from None
-    return context

@@ -81,7 +81,7 @@ def keygen(file: Path) -> None:
 
 
 def _show(proof: Proof, *, as_json: bool) -> None:
-    from bulkpause.logs import printable  # noqa: PLC0415
+    from bulkpause.redaction import printable  # noqa: PLC0415
 
     finding = proof.finding
     if as_json:
@@ -123,7 +123,7 @@ def _show(proof: Proof, *, as_json: bool) -> None:
 
 
 def _end(proof: Proof) -> str:
-    from bulkpause.logs import printable  # noqa: PLC0415
+    from bulkpause.redaction import printable  # noqa: PLC0415
 
     if proof.finding.has_ended:
         return "the run ended"

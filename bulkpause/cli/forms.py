@@ -12,8 +12,8 @@ from typing import Final
 import orjson
 
 from bulkpause.ids import harmless
-from bulkpause.logs import printable
 from bulkpause.models import Report
+from bulkpause.redaction import printable
 
 COLUMNS: Final = ("report_id", "report_status", "name", "query_id", "user", "modified_time")
 """The id first: what reads the list back finds it at once."""

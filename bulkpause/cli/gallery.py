@@ -21,9 +21,9 @@ from bulkpause.errors import BulkpauseError, UsageError
 from bulkpause.events import outcome_fields
 from bulkpause.ids import escaped
 from bulkpause.lock import owner_of
-from bulkpause.logs import printable
 from bulkpause.models import Outcome, ReportId, Status
 from bulkpause.progress import duration
+from bulkpause.redaction import printable
 from bulkpause.runs.extracts import OUTCOME_COLUMNS, outcome_row
 from bulkpause.runs.finding import RunFolder
 from bulkpause.runs.past import PastRun, outcomes_of, read_run, report_of, sealed_summary

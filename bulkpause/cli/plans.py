@@ -11,9 +11,9 @@ from bulkpause.cli.words import counted, many, print_json, print_text, target
 from bulkpause.clock import Clock
 from bulkpause.curfew import Curfew
 from bulkpause.forecast import Fit, Forecast, said_fit, said_rate
-from bulkpause.logs import printable
 from bulkpause.models import Operation, Reject, SourceCounts
 from bulkpause.progress import duration
+from bulkpause.redaction import printable
 from bulkpause.runs.identity import Run
 from bulkpause.runs.past import PastRun
 from bulkpause.settings import Settings

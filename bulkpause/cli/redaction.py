@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from bulkpause.logs import Redactor
+    from bulkpause.redaction import Redactor
     from bulkpause.settings import Settings
 
 
 def redactor_for(settings: Settings) -> Redactor:
     """Strikes out the secrets that `settings` hold, the password of the proxy's URL apart as well."""
-    from bulkpause.logs import Redactor  # noqa: PLC0415 - keep --help quick
+    from bulkpause.redaction import Redactor  # noqa: PLC0415 - keep --help quick
 
     auth, api = settings.auth, settings.api
     secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy]

@@ -13,9 +13,9 @@ from bulkpause.cli import streams
 from bulkpause.cli.words import counted, many, print_json, print_text
 from bulkpause.forecast import said_rate
 from bulkpause.ids import escaped
-from bulkpause.logs import printable
 from bulkpause.models import SourceCounts, Status
 from bulkpause.progress import duration
+from bulkpause.redaction import printable
 from bulkpause.runs.report import RunReport
 from bulkpause.settings import Rate
 from bulkpause.summary import Failure, Group

@@ -139,7 +139,7 @@ def dependable_streams() -> Iterator[Callable[[], bool]]:
 
 def say(text: str) -> None:
     """Tell the operator, on stderr, with whatever could move a cursor escaped."""
-    from bulkpause.logs import printable  # noqa: PLC0415 - keep --help quick
+    from bulkpause.redaction import printable  # noqa: PLC0415 - keep --help quick
 
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)  # noqa: T201 - to the operator
     if drain := getattr(sys.stderr, "drain", None):  # not by its type: while a bar is up, rich stands in front of it

@@ -90,6 +90,7 @@ class FixedWindow:
             self._first_s = now_s
         epoch_s = 0.0 if rate.wall else self._first_s
         window = int((now_s - epoch_s) // rate.period_s)
+        window += epoch_s + (window + 1) * rate.period_s <= now_s  # the two are not rounded alike
         if window != self._window:
             self._window, self._count = window, 0
         limit = rate.limit_at(now_s - self._first_s)

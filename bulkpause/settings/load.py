@@ -9,6 +9,7 @@ from typing import Any
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import SettingError, refusal
+from bulkpause.settings.clouds import CLOUDS, base_url
 from bulkpause.settings.proxies import find_proxy
 from bulkpause.settings.sources import (
     Layer,
@@ -55,6 +56,7 @@ def load(
     if settings is None:
         lines = [str(refusal(error.key, error.value, origins[error.key], error.why)) for error in errors]
         raise ConfigError("\n".join(lines))
+    settings, origins = _in_cloud(settings, origins)
     if settings.api.proxy is None and (found := find_proxy(settings.api.base_url, environ)) is not None:
         proxy, variable = found
         origins["api.proxy"] = f"environment {variable}"
@@ -66,6 +68,20 @@ def describe(loaded: Loaded) -> list[tuple[str, str, str]]:
     """Each setting as key, text (secrets masked) and origin, in the order of the tree: what `config show` prints."""
     values = setting_values(loaded.settings) | {"run.runs_dir": loaded.settings.run.runs_path}
     return [(key, "not set" if value is None else str(value), loaded.origins[key]) for key, value in values.items()]
+
+
+def _in_cloud(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings with the authority and base URL of their cloud and family, where nobody set those."""
+    api, auth = settings.api, settings.auth
+    if origins["api.base_url"] == "default":
+        told = [key for key in ("api.cloud", "api.family") if origins[key] != "default"]
+        if told:
+            api = replace(api, base_url=base_url(api.cloud, api.family or "mpn"))
+            origins = origins | {"api.base_url": " and ".join(told)}
+    if origins["auth.authority"] == "default" and origins["api.cloud"] != "default":
+        auth = replace(auth, authority=CLOUDS[api.cloud].authority)
+        origins = origins | {"auth.authority": "api.cloud"}
+    return replace(settings, api=api, auth=auth), origins
 
 
 def _nested(layer: Layer) -> dict[str, Any]:

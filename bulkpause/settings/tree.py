@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import SettingError, check_choice, check_number, checked_url, shown
+from bulkpause.settings.clouds import CLOUDS, Cloud, Family, base_url, family_of
 from bulkpause.settings.values import (
     Command,
     Duration,
@@ -20,7 +21,9 @@ from bulkpause.settings.values import (
     is_visible_ascii,
 )
 
-Flow = Literal["client_secret", "certificate", "token"]
+Flow = Literal["client_secret", "certificate", "federated", "managed_identity", "refresh_token", "device_code", "token"]
+AssertionFrom = Literal["file", "command", "github", "managed_identity"]
+TokenStore = Literal["auto", "encrypted", "keyring", "file"]
 Progress = Literal["auto", "plain", "none"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
@@ -31,6 +34,7 @@ WELL_KNOWN = {
     "auth.client_secret": "AZURE_CLIENT_SECRET",
     "auth.certificate_file": "AZURE_CLIENT_CERTIFICATE_PATH",
     "auth.certificate_passphrase": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "auth.assertion_file": "AZURE_FEDERATED_TOKEN_FILE",
     "auth.authority": "AZURE_AUTHORITY_HOST",
     "auth.token": "BULKPAUSE_TOKEN",
 }
@@ -41,16 +45,31 @@ WELL_KNOWN = {
 class Api:
     """The far side and the way to it."""
 
-    base_url: str = "https://api.partnercenter.microsoft.com/insights/v1/mpn"
+    cloud: Cloud = "global"
+    family: Family | None = None
+    """None for what `base_url` says."""
+    base_url: str = base_url("global", "mpn")
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0
     ca_file: Path | None = None
+    client_certificate_file: Path | None = None
+    client_certificate_passphrase: Secret | None = None
     proxy: ProxyUrl | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", checked_url("api.base_url", self.base_url))
         check_number("api.timeout_s", self.timeout_s, above=0)
         check_number("api.connect_timeout_s", self.connect_timeout_s, above=0)
+        check_number("api.read_timeout_s", self.read_timeout_s, above=0)
+        check_choice("api.cloud", self.cloud, Cloud)
+        if self.family is not None:
+            check_choice("api.family", self.family, Family)
+
+    @property
+    def reports_family(self) -> Family:
+        """`family`, or what `base_url` says."""
+        return self.family or family_of(self.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +82,28 @@ class Auth:
     client_secret: Secret | None = None
     certificate_file: Path | None = None
     certificate_passphrase: Secret | None = None
+    assertion_from: AssertionFrom | None = None
+    assertion_file: Path | None = None
+    assertion_command: Command | None = None
+    identity_client_id: str | None = None
+    """The user-assigned managed identity that speaks for a federated app; None for the machine's own."""
+    refresh_token: Secret | None = None
+    token_store: TokenStore = "auto"  # noqa: S105 - a place, no token
     token: Secret | None = None
     token_file: Path | None = None
     token_command: Command | None = None
-    authority: str = "https://login.microsoftonline.com"
-    scope: str = "https://api.partnercenter.microsoft.com/.default"
+    authority: str = CLOUDS["global"].authority
+    scope: str | None = None
+    """None for the API's own: `/.default` for an app alone, `/user_impersonation` for an app and a person."""
     timeout_s: float = 30.0
 
     def __post_init__(self) -> None:
         if self.flow is not None:
             check_choice("auth.flow", self.flow, Flow)
-        for name in ("tenant_id", "client_id"):
+        if self.assertion_from is not None:
+            check_choice("auth.assertion_from", self.assertion_from, AssertionFrom)
+        check_choice("auth.token_store", self.token_store, TokenStore)
+        for name in ("tenant_id", "client_id", "identity_client_id"):
             value = getattr(self, name)
             if value is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*", value):
                 raise SettingError(f"auth.{name}", value, "must be a UUID or a domain name")
@@ -85,7 +115,7 @@ class Auth:
         if urlsplit(checked_url("auth.authority", authority)).path or not authority.startswith("https://"):
             raise SettingError("auth.authority", authority, "must be https://host; the tenant goes into auth.tenant_id")
         object.__setattr__(self, "authority", authority.rstrip("/"))
-        if not is_visible_ascii(self.scope):
+        if self.scope is not None and not is_visible_ascii(self.scope):
             raise SettingError("auth.scope", self.scope, "must be one scope without blanks")
         check_number("auth.timeout_s", self.timeout_s, above=0)
 

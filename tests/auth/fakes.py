@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bulkpause.auth import Acquire, Token, Tokens
+from bulkpause.auth import Token, Tokens
 from bulkpause.models import Notice
 from tests.virtual_time import EPOCH, VirtualClock
 
@@ -31,7 +32,7 @@ class FakeEntra:
         """How often an acquisition was started."""
         return len(self.called_at_s)
 
-    def __call__(self) -> Token:
+    def __call__(self, *, claims: str | None = None) -> Token:
         """Give the next answer of the script."""
         answer = self.script.pop(0) if self.script else f"token-{self.calls}"
         if isinstance(answer, Exception):
@@ -41,7 +42,7 @@ class FakeEntra:
         self.expires_at[answer] = now + timedelta(seconds=self.lifetime_s)
         return Token(answer, "a fake", obtained_at=now, expires_at=self.expires_at[answer])
 
-    def start(self, acquire: Acquire, /) -> asyncio.Future[Token]:
+    def start(self, acquire: Callable[[], Token], /) -> asyncio.Future[Token]:
         """Land after `takes_s` virtual seconds, as a thread would."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Token] = loop.create_future()

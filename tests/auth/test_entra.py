@@ -38,6 +38,7 @@ from bulkpause.auth.tokens import in_daemon_thread
 from bulkpause.clock import SystemClock
 from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.sandbox import Sandbox, SandboxSettings, parse_fault
+from bulkpause.trust import Trust
 
 CLOCK = SystemClock()
 PASSPHRASE = "pässphrase"
@@ -56,7 +57,7 @@ def app_of(running: Sandbox, *, timeout_s: float = 10) -> EntraApp:
         client_id=running.client_id,
         authority=running.authority.removesuffix(f"/{running.tenant_id}"),
         instance_discovery=False,
-        ca_file=running.ca_file,
+        trust=Trust(ca_file=running.ca_file),
         timeout_s=timeout_s,
     )
 
@@ -195,7 +196,7 @@ async def test_a_hanging_endpoint_runs_into_its_timeout_and_leaves_the_loop_free
 
 async def test_an_unknown_authority_is_refused_by_certificate_for_good() -> None:
     async with sandbox() as running:
-        app = replace(app_of(running), ca_file=None)
+        app = replace(app_of(running), trust=Trust())
         failure = await outcome_of(client_secret(app, running.client_secret, clock=CLOCK))
         assert type(failure) is AuthError
         assert "the certificate of localhost:" in str(failure)
@@ -220,7 +221,7 @@ async def test_an_unusable_ca_file_is_named(tmp_path: Path, content: str | None)
     if content is not None:
         ca_file.write_text(content)
     async with sandbox() as running:
-        app = replace(app_of(running), ca_file=ca_file)
+        app = replace(app_of(running), trust=Trust(ca_file=ca_file))
         failure = await outcome_of(client_secret(app, running.client_secret, clock=CLOCK))
         assert type(failure) is AuthError
         assert f"api.ca_file {ca_file} is unusable" in str(failure)

@@ -13,6 +13,7 @@ from bulkpause.client import ClientSettings, FakeTokens, ReportClient
 from bulkpause.clock import SystemClock
 from bulkpause.errors import ConfigError
 from bulkpause.models import Verdict
+from bulkpause.trust import Trust
 from tests.client.peers import PAUSED, Act, Peer, client, http, peer, read_request, says
 
 
@@ -36,7 +37,7 @@ def tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 async def test_a_certificate_of_the_ca_file_is_trusted(authority: trustme.CA, ca_file: Path) -> None:
     async with (
         peer(says(http(200, PAUSED)), tls(authority, "127.0.0.1")) as here,
-        client(here.url("https"), ca_file=ca_file) as send,
+        client(here.url("https"), trust=Trust(ca_file=ca_file)) as send,
     ):
         reply, wire = await send()
     assert (reply.verdict, wire.sent, len(here.requests)) == (Verdict.CONFIRMED, 1, 1)
@@ -52,7 +53,7 @@ async def test_an_unknown_authority_is_refused_before_anything_is_sent(authority
 async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA, ca_file: Path) -> None:
     async with (
         peer(says(http(200, PAUSED)), tls(authority, "example.org")) as here,
-        client(here.url("https"), ca_file=ca_file) as send,
+        client(here.url("https"), trust=Trust(ca_file=ca_file)) as send,
     ):
         reply, _ = await send()
     assert reply.error is not None
@@ -72,7 +73,7 @@ async def test_an_unusable_ca_file_is_a_setting_to_correct(tmp_path: Path, what:
         case _:
             assert not path.exists()
     api = ReportClient(
-        ClientSettings(base_url="https://localhost", connections=1, ca_file=path),
+        ClientSettings(base_url="https://localhost", connections=1, trust=Trust(ca_file=path)),
         tokens=FakeTokens(),
         clock=SystemClock(),
     )

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bulkpause.audit import AuditLog
 from bulkpause.engine import Engine, EngineSettings
-from bulkpause.logs import Redactor
 from bulkpause.models import UNLISTED, Entry, Operation, Reject, Reply, ReportId, Status, Verdict, Wire
 from bulkpause.ports import FakeApi, FakeFeed
 from bulkpause.record import RunRecord
+from bulkpause.redaction import Redactor
 from bulkpause.replay import FAILED, Replay, latest_outcomes
 from bulkpause.retry import RetryPolicy
 from bulkpause.summary import RunSummary

@@ -14,9 +14,9 @@ from bulkpause.audit import AuditLog
 from bulkpause.chain import GENESIS, Tail
 from bulkpause.errors import ConfigError, SourceError
 from bulkpause.events import to_outcome
-from bulkpause.logs import Redactor
 from bulkpause.models import Entry, Operation, Reject, Report, SourceCounts, Status
 from bulkpause.record import RunRecord
+from bulkpause.redaction import Redactor
 from bulkpause.replay import FAILED, Replay
 from bulkpause.settings import Api, Auth, Settings
 from bulkpause.tenant.snapshot import Snapshot
