@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Final, Self
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -18,11 +15,15 @@ import aiohttp
 from yarl import URL
 
 from bulkpause import __version__
+from bulkpause.client.body import read_body
+from bulkpause.client.counting import counted_request
+from bulkpause.client.failures import describe
+from bulkpause.client.tokens import TokenSource
 from bulkpause.clock import Clock
 from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
 from bulkpause.patience import Patience
 from bulkpause.replies import judge
-from bulkpause.replies.envelope import BODY_LIMIT, plain
+from bulkpause.replies.envelope import plain
 from bulkpause.replies.pages import LIST_LIMIT, NO_QUERY, judge_page
 from bulkpause.trust import Trust
 
@@ -31,31 +32,6 @@ LONG_READ: Final = 10
 
 _AS_SENT: Final = re.compile(r"[!-~]*")
 """A link that needs no quoting; one that holds a signature must not be touched."""
-
-
-class TokenSource(Protocol):
-    """Where the bearer token comes from."""
-
-    async def token(self) -> str:
-        """A token that is valid now. Raises AuthError if none can be had."""
-
-    def reject(self, token: str, *, claims: str | None = None) -> None:
-        """The service refused `token`; it must not be handed out again. `claims`: what the next one has to prove."""
-
-
-@dataclass(slots=True)
-class FakeTokens:
-    """A TokenSource for tests: counts up a number at each rejection of the current token."""
-
-    generation: int = 1
-
-    async def token(self) -> str:
-        """The current token."""
-        return f"token-{self.generation}"
-
-    def reject(self, token: str, *, claims: str | None = None) -> None:  # noqa: ARG002 - as the Protocol has it
-        """Move on if `token` is the current one."""
-        self.generation += token == f"token-{self.generation}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +76,7 @@ class ReportClient:
             # The exchange is limited by Patience: aiohttp's own timer would end those at once, in a process that stood
             # still, whose replies are waiting in the sockets.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
-            request_class=_counted_request(self._wires, departed=self._departed, clock=self._clock),
+            request_class=counted_request(self._wires, departed=self._departed, clock=self._clock),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # aiohttp would hop to a thread for every request; the proxy is resolved once, by run.py
             headers={"User-Agent": f"bulkpause/{__version__}", "Content-Type": "application/json"},
@@ -135,7 +111,7 @@ class ReportClient:
                     url, headers=headers, allow_redirects=False, proxy=self._settings.proxy
                 )
             async with response:
-                body = await _read(response, patience=patience)
+                body = await read_body(response, patience=patience)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=self._settings.timeout_s))
         finally:
@@ -180,7 +156,7 @@ class ReportClient:
             async with self._session.get(
                 url, headers=headers, allow_redirects=False, proxy=self._settings.proxy, timeout=patience
             ) as response:
-                body = await _read(response, limit=LIST_LIMIT)
+                body = await read_body(response, limit=LIST_LIMIT)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=timeout_s)), sent=wire.sent)
         finally:
@@ -209,87 +185,3 @@ class ReportClient:
         except ValueError:
             return None
         return url if is_ours else None
-
-
-def describe(error: Exception, *, timeout_s: float) -> str:
-    """A wire failure in one line, free of proxy passwords and of aiohttp's internals."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            reason = getattr(error.certificate_error, "verify_message", None) or "not trusted"
-            return f"certificate of {error.host}:{error.port} refused: {reason}"
-        case aiohttp.ClientProxyConnectionError():
-            return f"cannot connect to the proxy {error.host}:{error.port}: {_reason(error.os_error)}"
-        case aiohttp.ClientConnectorError():
-            return f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
-        case aiohttp.ConnectionTimeoutError():
-            return "timed out while connecting"
-        case TimeoutError():
-            return f"no reply within {timeout_s:g} s"
-        case aiohttp.ClientHttpProxyError():
-            return f"the proxy refused with {error.status}"
-        case aiohttp.ServerDisconnectedError():
-            return "connection closed before the reply"
-        case OSError():
-            return f"connection lost: {_reason(error)}"
-        case aiohttp.ClientResponseError():
-            return f"not an HTTP reply: {' '.join(error.message.split())}"
-        case _:
-            return type(error).__name__
-
-
-def _reason(error: OSError) -> str:
-    """The system's words for it, also where asyncio has put the address in their place."""
-    text = error.strerror or str(error)
-    return os.strerror(error.errno) if error.errno and text.startswith("Connect call failed") else text
-
-
-def _counted_request(
-    wires: dict[str, Wire], *, departed: Callable[[float], None], clock: Clock
-) -> type[aiohttp.ClientRequest]:
-    """A request class that counts and times what reaches the wire, aiohttp's own silent re-send included.
-
-    aiohttp sends an idempotent PUT a second time when a kept-alive connection dies before the reply (RFC 9110 section
-    9.2.2 allows it). Trace hooks see that too, but cost 14 us a request.
-    """
-
-    class CountedRequest(aiohttp.ClientRequest):
-        async def send(self, conn: Any) -> aiohttp.ClientResponse:
-            response = await super().send(conn)  # a request without a body is written when this returns
-            departed(clock.monotonic_s())
-            wires[self.headers["MS-CorrelationId"]].sent += 1
-            return response
-
-    return CountedRequest
-
-
-async def _read(
-    response: aiohttp.ClientResponse, *, limit: int = BODY_LIMIT, patience: Patience | None = None
-) -> bytes | None:
-    """The body; None if it is over `limit`, what came of it if the rest did not: the status line is an answer."""
-    length = response.content_length
-    if length is not None and length > limit:
-        response.close()
-        return None
-    body = bytearray()
-    try:
-        async with nullcontext() if patience is None else patience:
-            while chunk := await response.content.readany():
-                body += chunk
-                if len(body) > limit:
-                    response.close()
-                    return None
-    except (aiohttp.ClientError, TimeoutError):
-        response.close()
-    return bytes(body)
-
-
-def warm_up() -> None:
-    """Spare a run two costs of a fresh process, once everything is imported.
-
-    One large block is freed, so that glibc keeps the loop's 256 KiB receive buffers on the heap: on a fresh one every
-    reply costs an mmap, a mremap and a munmap, 22 us. And what is loaded is frozen: a full garbage collection would
-    walk through all of it, 30 ms in which the event loop stands still.
-    """
-    buffer = bytearray(2 << 20)
-    del buffer
-    gc.freeze()
