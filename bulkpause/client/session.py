@@ -18,6 +18,7 @@ from bulkpause import __version__
 from bulkpause.client.body import read_body
 from bulkpause.client.counting import counted_request
 from bulkpause.client.failures import describe
+from bulkpause.client.probing import Probe, telling
 from bulkpause.client.tokens import TokenSource
 from bulkpause.clock import Clock
 from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
@@ -128,11 +129,19 @@ class ReportClient:
             self._tokens.reject(token, claims=reply.claims)
         return reply
 
-    async def read(self, target: str | None, *, query: Mapping[str, str] = NO_QUERY) -> Page:
+    async def read(
+        self,
+        target: str | None,
+        *,
+        query: Mapping[str, str] = NO_QUERY,
+        more: Mapping[str, str] = NO_QUERY,
+        hear: Callable[[aiohttp.ClientResponse], None] = lambda _response: None,
+    ) -> Page:
         """One GET of the tenant's reports: the first page that passes `query`, or the nextLink `target` of another.
 
         The token goes to the configured scheme, host and port only: a link to anywhere else is not followed, and comes
-        back as a REJECTED page. Raises AuthError if there is no token.
+        back as a REJECTED page. `more` are further headers; `hear` sees the response. Raises AuthError if there is no
+        token.
         https://learn.microsoft.com/en-us/partner-center/insights/insights-programmatic-get-report
         """
         url = self._list_url(query) if target is None else self._next_url(target)
@@ -146,6 +155,7 @@ class ReportClient:
             "Authorization": f"Bearer {token}",
             "MS-RequestId": self._new_id(),
             "MS-CorrelationId": correlation_id,
+            **more,
         }
         timeout_s = self._settings.timeout_s
         patience = aiohttp.ClientTimeout(
@@ -156,6 +166,7 @@ class ReportClient:
             async with self._session.get(
                 url, headers=headers, allow_redirects=False, proxy=self._settings.proxy, timeout=patience
             ) as response:
+                hear(response)
                 body = await read_body(response, limit=LIST_LIMIT)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=timeout_s)), sent=wire.sent)
@@ -168,6 +179,23 @@ class ReportClient:
         if page.reply.verdict is Verdict.UNAUTHORISED:
             self._tokens.reject(token, claims=page.reply.claims)
         return page._replace(sent=wire.sent)
+
+    async def probe(self, *, query: Mapping[str, str], more: Mapping[str, str] = NO_QUERY) -> Probe:
+        """One GET as `read` makes it, with further headers: its reply, its time, what its headers say.
+
+        Unlike a list it has `timeout_s` in all. Raises AuthError if there is no token.
+        """
+        heard: list[aiohttp.ClientResponse] = []
+        started_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                page = await self.read(None, query=query, more=more, hear=heard.append)
+        except TimeoutError as error:
+            page = Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=self._settings.timeout_s)))
+        elapsed_ms = (self._clock.monotonic_s() - started_s) * 1000
+        headers = telling(heard[0]) if heard else {}
+        sent = heard[0].request_info.headers["MS-CorrelationId"] if heard else None
+        return Probe(page.reply, elapsed_ms, headers, headers.get("ms-correlationid", sent))
 
     def _list_url(self, query: Mapping[str, str] = NO_QUERY) -> URL:
         url = self._base.with_path(self._path, encoded=True)
