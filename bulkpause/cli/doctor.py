@@ -90,7 +90,8 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
         settings = in_sandbox(settings, scope)
         redactors.append(redactor_for(settings))
         flow, why = settings.auth.decide_flow(), "since the sandbox brings its own app"
-        facts = replace(facts, target=settings.api.base_url, flaw=None, flow=flow, why=why)
+        kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
+        facts = replace(facts, target=settings.api.base_url, flaw=None, told=kept, flow=flow, why=why)
     subject = Subject(
         settings=settings,
         configuration=facts,

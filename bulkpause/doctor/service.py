@@ -27,8 +27,13 @@ _APP_CLAIMS: Final = ("appid", "azp")
 
 
 def lets_in(reply: Reply) -> bool:
-    """Whether the answer proves that the API takes the token: it has been looked at, if only to find nothing."""
-    return reply.verdict in WELCOME or (reply.verdict is Verdict.REJECTED and reply.http_status == BAD_REQUEST)
+    """Whether the answer proves that the API takes the token: it has been looked at, if only to find nothing.
+
+    A 400 may also be a gateway's that wants, say, a client certificate; those come as a web page.
+    """
+    is_page = (reply.message or "").lstrip().startswith("<")
+    is_dislike = reply.verdict is Verdict.REJECTED and reply.http_status == BAD_REQUEST and not is_page
+    return reply.verdict in WELCOME or is_dislike
 
 
 def is_apps_own(claims: Mapping[str, Any]) -> bool:
@@ -208,6 +213,9 @@ def _judge_reply(
             wait = "a minute" if reply.retry_after_s is None else said_span(reply.retry_after_s)
             remedy = f"wait for {wait} and look again; who else uses this tenant's quota? A run goes slower by itself"
             return said, Grade.WARNING, remedy, None
+        case Verdict.REJECTED if reply.http_status == BAD_REQUEST:
+            remedy = "what answers is no API but a gateway before it: do what it says, and see api.base_url"
+            return said, Grade.FAILED, remedy, Obstacle.UNREACHABLE
         case _:
             return said, Grade.FAILED, _TROUBLE[reply.verdict], Obstacle.UNREACHABLE
 

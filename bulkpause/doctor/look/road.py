@@ -123,9 +123,7 @@ class _Trip:
         connect_ms = (self._clock.monotonic_s() - started_s) * 1000
         version, certificate = _seen(writer)
         facts = replace(facts, remote=remote, connect_ms=connect_ms, tls_version=version, certificate=certificate)
-        async with asyncio.timeout(vehicle.timeout_s):
-            skew_s = await self._ask_the_time(reader, writer)
-        return replace(facts, skew_s=skew_s)
+        return replace(facts, skew_s=await self._ask_the_time(reader, writer))
 
     def failed(self, facts: RoadFacts, error: Exception) -> RoadFacts:
         """The same with how it ended."""
@@ -184,7 +182,8 @@ class _Trip:
         lines = ["HEAD / HTTP/1.1", f"Host: {self._host.place}", f"User-Agent: {self._vehicle.user_agent}"]
         sent_s = self._clock.monotonic_s()
         try:
-            head = await self._exchange(reader, writer, [*lines, "Connection: close"])
+            async with asyncio.timeout(self._vehicle.timeout_s):
+                head = await self._exchange(reader, writer, [*lines, "Connection: close"])
         except ssl.SSLError:
             raise  # TLS 1.3 asks for a client certificate only once its handshake is over
         except (OSError, EOFError, ValueError):
