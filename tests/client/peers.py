@@ -120,7 +120,7 @@ async def client(
             reply = await api.send(
                 operation, REPORT_ID, request_id=f"request-{number}", correlation_id=f"correlation-{number}", wire=wire
             )
-            assert not api._wires or number
+            assert not api._flights or number
             return reply, wire
 
         yield send
