@@ -132,6 +132,16 @@ async def test_a_proxys_failure_is_told_without_its_password_and_the_token_stays
     assert not any(b"Bearer" in request for request in here.requests)
 
 
+async def test_a_proxy_gets_no_request_in_the_clear() -> None:
+    async with (
+        peer(says(http(200))) as proxy,
+        peer(says(http(200, PAUSED))) as here,
+        client(here.url(), proxy=f"http://127.0.0.1:{proxy.port}") as send,
+    ):
+        reply, _ = await send()
+    assert (reply.verdict, len(here.requests), proxy.requests) == (Verdict.CONFIRMED, 1, [])
+
+
 async def test_a_proxy_is_asked_for_a_tunnel_with_its_password() -> None:
     async def act(here: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(here, reader)
