@@ -88,5 +88,5 @@ def _address(way: Way) -> str:
 
 def _reason(error: OSError) -> str:
     """The system's words for it, also where asyncio has put the address in their place."""
-    text = error.strerror or str(error)
+    text = error.strerror or str(error) or "closed during the TLS handshake"  # of which asyncio says no word
     return os.strerror(error.errno) if error.errno and text.startswith("Connect call failed") else text
