@@ -61,7 +61,7 @@ def _app(settings: Settings) -> EntraApp:
         scope=auth.scope or f"{CLOUDS[api.cloud].api}/.default",
         instance_discovery=host.endswith(MICROSOFT_DOMAINS),
         trust=trust_of(settings),
-        proxy=None if api.proxy is None else api.proxy.reveal(),
+        proxy=None if auth.proxy is None else auth.proxy.reveal(),
         timeout_s=auth.timeout_s,
     )
 

@@ -96,7 +96,7 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
         settings=settings,
         configuration=facts,
         runs_path=settings.run.runs_path,
-        proxy_origin=loaded.origins["api.proxy"],
+        origins=loaded.origins,
         is_sandbox=options["sandbox"],
     )
     return subject, redactors, settings.run.progress

@@ -2,7 +2,8 @@
 
 from bulkpause.client.failures import describe
 from bulkpause.client.probing import Probe
-from bulkpause.client.session import ClientSettings, ReportClient
+from bulkpause.client.session import ReportClient
+from bulkpause.client.settings import ClientSettings
 from bulkpause.client.tokens import FakeTokens, TokenSource
 from bulkpause.client.warming import warm_up
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import aiohttp
 
 from bulkpause.patience import Patience
 from bulkpause.replies.envelope import BODY_LIMIT
 
 
-async def read_body(
-    response: aiohttp.ClientResponse, *, limit: int = BODY_LIMIT, patience: Patience | None = None
-) -> bytes | None:
+async def read_body(response: aiohttp.ClientResponse, *, patience: Patience, limit: int = BODY_LIMIT) -> bytes | None:
     """The body; None if it is over `limit`, what came of it if the rest did not: the status line is an answer."""
     length = response.content_length
     if length is not None and length > limit:
@@ -20,8 +16,10 @@ async def read_body(
         return None
     body = bytearray()
     try:
-        async with nullcontext() if patience is None else patience:
+        async with patience:
+            patience.heard()
             while chunk := await response.content.readany():
+                patience.heard()
                 body += chunk
                 if len(body) > limit:
                     response.close()

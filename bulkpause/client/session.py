@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypedDict
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -16,9 +16,11 @@ from yarl import URL
 
 from bulkpause import __version__
 from bulkpause.client.body import read_body
-from bulkpause.client.counting import counted_request
-from bulkpause.client.failures import describe
+from bulkpause.client.connector import PatientConnector
+from bulkpause.client.counting import Flight, counted_request
+from bulkpause.client.failures import unanswered
 from bulkpause.client.probing import Probe, telling
+from bulkpause.client.settings import ClientSettings
 from bulkpause.client.tokens import TokenSource
 from bulkpause.clock import Clock
 from bulkpause.models import Operation, Page, Reply, ReportId, Verdict, Wire
@@ -26,7 +28,6 @@ from bulkpause.patience import Patience
 from bulkpause.replies import judge
 from bulkpause.replies.envelope import plain
 from bulkpause.replies.pages import LIST_LIMIT, NO_QUERY, judge_page
-from bulkpause.trust import Trust
 
 LONG_READ: Final = 10
 """A list may take this many times `timeout_s`, as long as it keeps coming."""
@@ -35,16 +36,11 @@ _AS_SENT: Final = re.compile(r"[!-~]*")
 """A link that needs no quoting; one that holds a signature must not be touched."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSettings:
-    """How to reach the API: an https base URL, limits in seconds, at most `connections` at once."""
+class _Through(TypedDict, total=False):
+    """What aiohttp is told of the proxy, if there is one."""
 
-    base_url: str
-    connections: int
-    timeout_s: float = 30.0
-    connect_timeout_s: float = 10.0
-    trust: Trust = field(default_factory=Trust)
-    proxy: str | None = None
+    proxy: str
+    proxy_headers: Mapping[str, str]
 
 
 class ReportClient:
@@ -65,19 +61,23 @@ class ReportClient:
         self._new_id = new_id
         self._departed = departed
         self._base = URL(settings.base_url)
+        proxy = settings.way.proxy
+        self._through: _Through = {} if proxy is None else {"proxy": proxy.url, "proxy_headers": proxy.headers}
         self._path = self._base.raw_path.rstrip("/") + "/ScheduledReport"
-        self._wires: dict[str, Wire] = {}
+        self._flights: dict[str, Flight] = {}
 
     async def __aenter__(self) -> Self:
         """Open the session; nothing is sent yet. Raises ConfigError if a file of `trust` is unusable."""
         settings = self._settings
         tls = settings.trust.context()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.connections, ssl=tls),
-            # The exchange is limited by Patience: aiohttp's own timer would end those at once, in a process that stood
-            # still, whose replies are waiting in the sockets.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
-            request_class=counted_request(self._wires, departed=self._departed, clock=self._clock),
+            connector=PatientConnector(
+                limit=settings.connections, tls=tls, connect_timeout_s=settings.connect_timeout_s
+            ),
+            # All is limited by Patience: aiohttp's own timers would end at once, in a process that stood still, what
+            # has its reply waiting in the socket.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            request_class=counted_request(self._flights, departed=self._departed, clock=self._clock),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # aiohttp would hop to a thread for every request; the proxy is resolved once, by run.py
             headers={"User-Agent": f"bulkpause/{__version__}", "Content-Type": "application/json"},
@@ -104,19 +104,17 @@ class ReportClient:
             "MS-RequestId": request_id,
             "MS-CorrelationId": correlation_id,
         }
-        self._wires[correlation_id] = wire
-        patience = Patience(self._settings.timeout_s)
+        patience = Patience(self._settings.timeout_s, quiet_s=self._settings.read_timeout_s)
+        self._flights[correlation_id] = Flight(wire, patience)
         try:
             async with patience:
-                response = await self._session.put(
-                    url, headers=headers, allow_redirects=False, proxy=self._settings.proxy
-                )
+                response = await self._session.put(url, headers=headers, allow_redirects=False, **self._through)
             async with response:
                 body = await read_body(response, patience=patience)
         except (aiohttp.ClientError, TimeoutError) as error:
-            return Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=self._settings.timeout_s))
+            return unanswered(error, self._settings, was_quiet=patience.was_quiet)
         finally:
-            del self._wires[correlation_id]
+            del self._flights[correlation_id]
         reply = judge(
             operation,
             report_id,
@@ -157,21 +155,20 @@ class ReportClient:
             "MS-CorrelationId": correlation_id,
             **more,
         }
-        timeout_s = self._settings.timeout_s
-        patience = aiohttp.ClientTimeout(
-            total=LONG_READ * timeout_s, sock_connect=self._settings.connect_timeout_s, sock_read=timeout_s
-        )
-        self._wires[correlation_id] = wire
+        limit_s = LONG_READ * self._settings.timeout_s
+        patience = Patience(limit_s, quiet_s=min(self._settings.read_timeout_s, self._settings.timeout_s))
+        self._flights[correlation_id] = Flight(wire, patience)
         try:
-            async with self._session.get(
-                url, headers=headers, allow_redirects=False, proxy=self._settings.proxy, timeout=patience
-            ) as response:
-                hear(response)
-                body = await read_body(response, limit=LIST_LIMIT)
+            async with patience:
+                response = await self._session.get(url, headers=headers, allow_redirects=False, **self._through)
+            hear(response)
+            async with response:
+                body = await read_body(response, limit=LIST_LIMIT, patience=patience)
         except (aiohttp.ClientError, TimeoutError) as error:
-            return Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=timeout_s)), sent=wire.sent)
+            told = self._settings if patience.was_quiet else replace(self._settings, timeout_s=limit_s)
+            return Page(unanswered(error, told, was_quiet=patience.was_quiet), sent=wire.sent)
         finally:
-            del self._wires[correlation_id]
+            del self._flights[correlation_id]
         # Hundreds of thousands of reports take seconds to parse; the event loop must not wait for that.
         page = await asyncio.to_thread(
             judge_page, http_status=response.status, headers=response.headers, body=body, now=self._clock.now()
@@ -191,7 +188,7 @@ class ReportClient:
             async with asyncio.timeout(self._settings.timeout_s):
                 page = await self.read(None, query=query, more=more, hear=heard.append)
         except TimeoutError as error:
-            page = Page(Reply(Verdict.UNANSWERED, error=describe(error, timeout_s=self._settings.timeout_s)))
+            page = Page(unanswered(error, self._settings))
         elapsed_ms = (self._clock.monotonic_s() - started_s) * 1000
         headers = telling(heard[0]) if heard else {}
         sent = heard[0].request_info.headers["MS-CorrelationId"] if heard else None

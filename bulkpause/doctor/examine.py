@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,8 @@ from bulkpause.doctor.network import judge_clock, judge_names, judge_proxy, judg
 from bulkpause.doctor.service import is_apps_own, judge_mfa, judge_service, judge_token, lets_in
 from bulkpause.models import Verdict
 from bulkpause.open_files import RESERVED, RESERVED_IN_SANDBOX, allow_open_files, connections_within
-from bulkpause.settings import Settings
+from bulkpause.proxying import Proxy
+from bulkpause.settings import ProxyUrl, Settings
 from bulkpause.settings.clouds import CLOUDS
 from bulkpause.signin import acquire_for, trust_of
 
@@ -52,7 +53,8 @@ class Subject:
     """None if they cannot be read."""
     configuration: ConfigurationFacts
     runs_path: Path
-    proxy_origin: str = "default"
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting comes from."""
     is_sandbox: bool = False
 
 
@@ -141,7 +143,7 @@ class _Examination:
 
     async def _names(self, settings: Settings, hosts: Sequence[Host]) -> list[NameFacts]:
         async def name_of(host: Host) -> NameFacts:
-            if settings.api.proxy is not None:
+            if _proxy_to(host, settings) is not None:
                 return NameFacts(purpose=host.purpose, host=host.name, by_proxy=True)
             if _is_address(host.name):
                 return NameFacts(purpose=host.purpose, host=host.name, addresses=(host.name,))
@@ -153,20 +155,24 @@ class _Examination:
 
     async def _roads(self, settings: Settings, hosts: Sequence[Host]) -> list[RoadFacts]:
         """Proxy, TLS and clock, by one connection to each host."""
-        api = settings.api
-        self._begin(Name.PROXY if api.proxy is not None else Name.TLS)
-        vehicle = Vehicle(
-            context=trust_of(settings).context(),
-            proxy=None if api.proxy is None else api.proxy.reveal(),
-            connect_timeout_s=api.connect_timeout_s,
-            timeout_s=api.timeout_s,
-            user_agent=f"bulkpause/{__version__}",
-        )
+        api, context = settings.api, trust_of(settings).context()
+        proxies = [facts for host in hosts if (facts := self._proxy_facts(host, settings)) is not None]
+        self._begin(Name.PROXY if proxies else Name.TLS)
+
+        def vehicle(host: Host) -> Vehicle:
+            url = _proxy_to(host, settings)
+            return Vehicle(
+                context=context,
+                proxy=None if url is None else Proxy.parse(url.reveal()),
+                connect_timeout_s=api.connect_timeout_s,
+                timeout_s=api.timeout_s,
+                user_agent=f"bulkpause/{__version__}",
+            )
+
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(travel(host, vehicle, clock=self._clock)) for host in hosts]
+            tasks = [group.create_task(travel(host, vehicle(host), clock=self._clock)) for host in hosts]
         roads = [task.result() for task in tasks]
-        proxy = None if api.proxy is None else ProxyFacts(url=str(api.proxy), origin=self._subject.proxy_origin)
-        self._add(judge_proxy(proxy, roads))
+        self._add(judge_proxy(proxies, roads))
         through = [road for road in roads if road.ended not in {Stage.PROXY, Stage.TUNNEL}]
         if not through:
             self._skip(Name.TLS, because=Name.PROXY)
@@ -179,6 +185,13 @@ class _Examination:
         else:
             self._skip(Name.CLOCK, because=Name.TLS)
         return roads
+
+    def _proxy_facts(self, host: Host, settings: Settings) -> ProxyFacts | None:
+        url, origins = _proxy_to(host, settings), self._subject.origins
+        if url is None:
+            return None
+        origin = origins.get("api.proxy" if host.purpose == "API" else "auth.proxy", "default")
+        return ProxyFacts(purpose=host.purpose, url=str(url), origin=origins.get(origin, origin))
 
     async def _service(self, settings: Settings, hosts: Sequence[Host], roads: dict[str, RoadFacts]) -> None:
         """Token, service and MFA."""
@@ -243,6 +256,13 @@ def _hosts(settings: Settings, *, flow: str | None) -> list[Host]:
     if flow is not None and flow not in SIGNED_IN_ELSEWHERE:
         hosts.append(Host.of(settings.auth.authority, purpose="sign-in"))
     return hosts
+
+
+def _proxy_to(host: Host, settings: Settings) -> ProxyUrl | None:
+    """The proxy on the way to a host; there is none to this machine by http, where it would see the token."""
+    if host.is_plain:
+        return None
+    return settings.api.proxy if host.purpose == "API" else settings.auth.proxy
 
 
 def _is_address(name: str) -> bool:

@@ -84,8 +84,9 @@ class NameFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyFacts:
-    """Which proxy there is, without its password."""
+    """Which proxy there is on the way to a host, without its password."""
 
+    purpose: str
     url: str
     origin: str
 

@@ -20,10 +20,10 @@ SKEW_FAILURE_S: Final = 300.0
 """Entra takes assertions and tokens that are up to five minutes out (AADSTS700024)."""
 
 _SEE_WHO: Final = "`openssl s_client -connect {host}:{port}` shows who signed it"
-_WRONG_CLOCK: Final = frozenset({9, 10})
-_UNKNOWN_ISSUER: Final = frozenset({18, 19, 20, 21})
-_OTHER_HOST: Final = frozenset({62, 64})
-"""OpenSSL's X509_V_ERR_*: not yet valid, expired; self-signed, unknown issuer; another host or address."""
+_WRONG_CLOCK: Final = frozenset({9, 10, 0x800B0101, -67818, -67819})
+_UNKNOWN_ISSUER: Final = frozenset({18, 19, 20, 21, 0x800B0109, 0x800B010A, -67843})
+_OTHER_HOST: Final = frozenset({62, 64, 0x800B010F, -67602})
+"""Why a certificate is refused, by OpenSSL's, Windows's and macOS's numbers, as `trust` spells them out."""
 
 _TUNNEL_REFUSED: Final = frozenset({401, 403, 407})
 
@@ -74,32 +74,40 @@ def _said_name(name: NameFacts) -> str:
     return f"{name.host} ({name.purpose}): {'; '.join(parts)}"
 
 
-def judge_proxy(proxy: ProxyFacts | None, roads: Sequence[RoadFacts]) -> Check:
-    """Whether the proxy, if there is one, can be reached and lets through."""
-    if proxy is None:
-        return Check(name=Name.PROXY, grade=Grade.OK, said="none", facts={"url": None, "origin": None, "tunnels": []})
+def judge_proxy(proxies: Sequence[ProxyFacts], roads: Sequence[RoadFacts]) -> Check:
+    """Whether the proxies, if there are any, can be reached and let through; each is that of the road to its host."""
+    found = {proxy.purpose: proxy for proxy in proxies}
+    ways = [(found[road.purpose], road) for road in roads if road.purpose in found]
     known: dict[str, object] = {
-        "url": proxy.url,
-        "origin": proxy.origin,
-        "tunnels": [
-            {"host": road.host, "port": road.port, "status": road.proxy_status, "flaw": _proxy_flaw(road)}
-            for road in roads
-        ],
+        "proxies": [
+            {
+                "purpose": proxy.purpose,
+                "url": proxy.url,
+                "origin": proxy.origin,
+                "host": road.host,
+                "port": road.port,
+                "status": road.proxy_status,
+                "flaw": _proxy_flaw(road),
+            }
+            for proxy, road in ways
+        ]
     }
-    which = f"{proxy.url} ({proxy.origin})"
-    flawed = next((road for road in roads if _proxy_flaw(road) is not None), None)
-    if flawed is None:
-        said = f"{which} connects to {' and '.join(f'{road.host}:{road.port}' for road in roads)}"
-        return Check(name=Name.PROXY, grade=Grade.OK, said=said, facts=known)
+    if not ways:
+        return Check(name=Name.PROXY, grade=Grade.OK, said="none", facts=known)
+    said = {proxy.purpose: _said_proxy(proxy, road) for proxy, road in ways}
+    proxy, road = next(((proxy, road) for proxy, road in ways if _proxy_flaw(road) is not None), ways[0])
+    others = tuple(line for purpose, line in said.items() if purpose != proxy.purpose)
+    if _proxy_flaw(road) is None:
+        return Check(name=Name.PROXY, grade=Grade.OK, said=said[proxy.purpose], details=others, facts=known)
     remedy = (
         f"check {proxy.origin}: is the address right, and the proxy up? Without a need for one, unset it or list "
-        f"{flawed.host} in NO_PROXY"
+        f"{road.host} in NO_PROXY"
     )
     obstacle = Obstacle.UNREACHABLE
-    if flawed.ended is Stage.TUNNEL:
-        remedy = f"ask whoever runs the proxy to let CONNECT through to {flawed.host}:{flawed.port}"
-        obstacle = Obstacle.NOT_AUTHORISED if flawed.proxy_status in _TUNNEL_REFUSED else Obstacle.UNREACHABLE
-        if flawed.proxy_status in {401, 407}:
+    if road.ended is Stage.TUNNEL:
+        remedy = f"ask whoever runs the proxy to let CONNECT through to {road.host}:{road.port}"
+        obstacle = Obstacle.NOT_AUTHORISED if road.proxy_status in _TUNNEL_REFUSED else Obstacle.UNREACHABLE
+        if road.proxy_status in {401, 407}:
             remedy = (
                 f"check user and password in {proxy.origin}: http://user:password@host:port, odd characters "
                 "percent-encoded (@ is %40)"
@@ -107,11 +115,17 @@ def judge_proxy(proxy: ProxyFacts | None, roads: Sequence[RoadFacts]) -> Check:
     return Check(
         name=Name.PROXY,
         grade=Grade.FAILED,
-        said=f"{which}: {_proxy_flaw(flawed)}",
+        said=said[proxy.purpose],
+        details=others,
         remedy=remedy,
         facts=known,
         obstacle=obstacle,
     )
+
+
+def _said_proxy(proxy: ProxyFacts, road: RoadFacts) -> str:
+    result = _proxy_flaw(road) or f"connects to {road.host}:{road.port}"
+    return f"{proxy.url} ({proxy.purpose}, by {proxy.origin}): {result}"
 
 
 def _proxy_flaw(road: RoadFacts) -> str | None:

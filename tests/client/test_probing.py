@@ -50,7 +50,7 @@ async def test_a_reply_that_drips_is_given_up_in_time_and_its_headers_are_told()
 
     async with peer(drip) as here, reader(here.url(), timeout_s=0.3) as api:
         probe = await api.probe(query=NIL)
-    assert (probe.reply.verdict, probe.reply.error) == (Verdict.UNANSWERED, "no reply within 0.3 s")
+    assert (probe.reply.verdict, probe.reply.error) == (Verdict.UNANSWERED, "no reply within 0.3 s (api.timeout_s)")
     assert probe.headers == {"via": "slow"}
 
 

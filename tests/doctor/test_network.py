@@ -45,11 +45,11 @@ ROAD = RoadFacts(
     tls_version="TLSv1.3",
     certificate=CertificateFacts(subject="*.example", issuer="Good CA", expires_at=NOW + timedelta(days=90)),
 )
-PROXY = ProxyFacts(url="http://****@proxy:3128", origin="environment HTTPS_PROXY")
+PROXY = ProxyFacts(purpose="API", url="http://****@proxy:3128", origin="environment HTTPS_PROXY")
 
 
 def test_without_a_proxy_nothing_is_wrong_with_it() -> None:
-    check = judge_proxy(None, [ROAD])
+    check = judge_proxy([], [ROAD])
     assert (check.grade, check.said) == (Grade.OK, "none")
 
 
@@ -67,10 +67,19 @@ def test_without_a_proxy_nothing_is_wrong_with_it() -> None:
     ],
 )
 def test_a_proxy(road: dict[str, Any], obstacle: Obstacle | None, remedy: str | None) -> None:
-    check = judge_proxy(PROXY, [replace(ROAD, **road)])
+    check = judge_proxy([PROXY], [replace(ROAD, **road)])
     assert check.obstacle is obstacle
-    assert check.said.startswith("http://****@proxy:3128 (environment HTTPS_PROXY)")
+    assert check.said.startswith("http://****@proxy:3128 (API, by environment HTTPS_PROXY)")
     assert (remedy or "") in (check.remedy or "")
+
+
+def test_each_host_has_its_own_proxy_and_the_one_that_fails_is_said_first() -> None:
+    other = replace(ROAD, purpose="sign-in", host="login.example", ended=Stage.PROXY, flaw="refused")
+    entra = ProxyFacts(purpose="sign-in", url="http://other:1", origin="auth.proxy")
+    check = judge_proxy([PROXY, entra], [ROAD, other])
+    assert check.said == "http://other:1 (sign-in, by auth.proxy): refused"
+    assert check.details == ("http://****@proxy:3128 (API, by environment HTTPS_PROXY): connects to api.example:443",)
+    assert judge_proxy([entra], [ROAD]).said == "none"
 
 
 def tls(**fields: Any) -> Check:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import re
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from bulkpause.clock import Clock
 from bulkpause.doctor.facts import CertificateFacts, NameFacts, RoadFacts, Stage
 from bulkpause.doctor.look.aside import aside
+from bulkpause.proxying import Proxy
+from bulkpause.trust import lasting_flaw, trouble
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -59,8 +60,7 @@ class Vehicle:
     """How to travel: the proxy, whom to trust, how long to wait."""
 
     context: ssl.SSLContext
-    proxy: str | None = field(default=None, repr=False)
-    """Its URL, password included."""
+    proxy: Proxy | None = None
     connect_timeout_s: float
     timeout_s: float
     user_agent: str
@@ -89,7 +89,7 @@ async def travel(host: Host, vehicle: Vehicle, *, clock: Clock) -> RoadFacts:
     trip = _Trip(host, vehicle, clock)
     facts = RoadFacts(purpose=host.purpose, host=host.name, port=host.port, is_plain=host.is_plain)
     try:
-        async with asyncio.timeout(2 * vehicle.connect_timeout_s + vehicle.timeout_s):
+        async with asyncio.timeout(vehicle.connect_timeout_s + vehicle.timeout_s):
             return await trip.go(facts)
     except (OSError, EOFError, ValueError) as error:  # ValueError: no HTTP head within its limit
         return trip.failed(facts, error)
@@ -110,7 +110,7 @@ class _Trip:
         """All the way. Raises OSError, EOFError or ValueError where it ends."""
         host, vehicle = self._host, self._vehicle
         started_s = self._clock.monotonic_s()
-        async with asyncio.timeout(2 * vehicle.connect_timeout_s):
+        async with asyncio.timeout(vehicle.connect_timeout_s):
             if vehicle.proxy is None:
                 reader, writer = await asyncio.open_connection(host.name, host.port, happy_eyeballs_delay=0.25)
                 self._writer = writer
@@ -142,10 +142,10 @@ class _Trip:
         if self._writer is not None:
             self._writer.transport.abort()
 
-    async def _through(self, url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _through(self, proxy: Proxy) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the host by the proxy's CONNECT."""
         self._stage = Stage.PROXY
-        parts = urlsplit(url)
+        parts = urlsplit(proxy.url)
         is_secure = parts.scheme == "https"
         reader, writer = await asyncio.open_connection(
             parts.hostname,
@@ -156,9 +156,7 @@ class _Trip:
         self._stage = Stage.TUNNEL
         place = self._host.place
         lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}", f"User-Agent: {self._vehicle.user_agent}"]
-        if parts.username is not None:
-            pair = unquote_to_bytes(parts.username) + b":" + unquote_to_bytes(parts.password or "")
-            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}")
+        lines += [f"{name}: {value}" for name, value in proxy.headers.items()]
         head = await self._exchange(reader, writer, lines)
         status = _STATUS.match(head)
         if status is None:
@@ -199,15 +197,15 @@ class _Trip:
 
     def _flaw(self, error: Exception) -> str:
         """What went wrong, in a line."""
-        host, timeout_s = self._host, 2 * self._vehicle.connect_timeout_s
+        host, timeout_s = self._host, self._vehicle.connect_timeout_s
         match error:
             case TimeoutError():
                 what = {Stage.PROXY: "the proxy does not answer", Stage.TUNNEL: "the proxy does not answer CONNECT"}
                 return f"{what.get(self._stage, 'no connection')} within {timeout_s:g} s"
             case ssl.SSLCertVerificationError():
-                return f"its certificate is refused: {error.verify_message or _reason(error)}"
+                return f"its certificate is refused: {lasting_flaw(error) or error.verify_message}"
             case ssl.SSLError():
-                return f"TLS fails: {(error.reason or 'broken off').lower().replace('_', ' ')}"
+                return f"TLS fails: {trouble(error)}"
             case EOFError() | ConnectionError() if self._stage in {Stage.TUNNEL, Stage.TLS}:
                 return f"{'the proxy' if self._stage is Stage.TUNNEL else host.name} hangs up"
             case socket.gaierror():
