@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -78,8 +80,17 @@ def kind_in(mounts: list[str], path: str) -> str | None:
     return found
 
 
-def look_at_files(settings: Settings, *, now: datetime, with_ca_file: bool = True) -> tuple[FileFacts, ...]:
-    """Each file that the settings name for signing in, for TLS and for signing; read as a run would."""
+def look_at_files(
+    settings: Settings,
+    *,
+    now: datetime,
+    with_ca_file: bool = True,
+    exposure: Callable[[Path], str | None] = lambda _file: None,
+) -> tuple[FileFacts, ...]:
+    """Each file that the settings name for signing in, for TLS and for signing; read as a run would.
+
+    `exposure` says who else can read a file that holds a secret.
+    """
     auth, api, audit = settings.auth, settings.api, settings.audit
     found: list[FileFacts] = []
     if auth.certificate_file is not None:
@@ -98,7 +109,9 @@ def look_at_files(settings: Settings, *, now: datetime, with_ca_file: bool = Tru
         found.append(_of_trust("api.client_certificate_file", api.client_certificate_file, trust, now=now))
     if audit.signing_key_file is not None:
         found.append(_signing_key(audit.signing_key_file))
-    return tuple(found)
+    secret = (each for each in found if each.setting != "api.ca_file")  # which anybody may read
+    exposed = {each.setting: exposure(Path(each.path)) for each in secret}
+    return tuple(replace(each, exposure=exposed.get(each.setting)) for each in found)
 
 
 def _app_certificate(file: Path, passphrase: Secret | None, *, now: datetime) -> FileFacts:
