@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,7 +32,7 @@ def look_at_folder(path: Path) -> FolderFacts:
             if not folder.exists():
                 folder.mkdir(mode=0o700)
                 made.append(folder)
-        sync_ms = _write_probe(path / f".doctor-{os.getpid()}")
+        sync_ms = _write_probe(path)
         free_bytes = shutil.disk_usage(path).free
         return FolderFacts(path=str(path), sync_ms=sync_ms, free_bytes=free_bytes, kind=file_system_of(path))
     except OSError as error:
@@ -42,9 +43,9 @@ def look_at_folder(path: Path) -> FolderFacts:
                 folder.rmdir()
 
 
-def _write_probe(file: Path) -> float:
-    """Write, force and remove a file; how many ms the forcing took. Raises OSError."""
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_probe(folder: Path) -> float:
+    """Write, force and remove a file of its own; how many ms the forcing took. Raises OSError."""
+    fd, name = tempfile.mkstemp(prefix=".doctor-", dir=folder)
     try:
         os.write(fd, b"x" * 4096)
         started_s = time.perf_counter()
@@ -52,7 +53,7 @@ def _write_probe(file: Path) -> float:
         return (time.perf_counter() - started_s) * 1000
     finally:
         os.close(fd)
-        file.unlink()
+        Path(name).unlink()
 
 
 def file_system_of(path: Path) -> str | None:
