@@ -65,6 +65,23 @@ class GuardType(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class SecretType(click.ParamType[Any]):
+    """KEY=REFERENCE: which secret, and where it is."""
+
+    name = "secret"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The same, a path in it absolute. A value that is no reference may be the secret, and is not quoted."""
+        from bulkpause.errors import ConfigError  # noqa: PLC0415 - keep --help quick
+        from bulkpause.settings.sources import secret_layer, setting_types  # noqa: PLC0415
+
+        try:
+            ((key, (reference, _)),) = secret_layer([value], setting_types(), cwd=Path.cwd()).items()
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return f"{key}={reference}"
+
+
 class Verb(click.Command):
     """A command whose help leads with examples and lists its options by what they are about."""
 
@@ -118,6 +135,15 @@ config_options = _section(
     "Settings",
     _option("--config", "config_file", type=_FILE, help="Read this settings file before those in the usual places."),
     _option("--profile", metavar="NAME", help="Overlay the table [profile.NAME] of the settings files."),
+    _option(
+        "--secret",
+        "secrets",
+        type=SecretType(),
+        multiple=True,
+        metavar="KEY=REF",
+        help="Where a secret is: env:NAME, file:PATH, keyring:SERVICE/NAME or fd:N, as auth.client_secret=fd:3.",
+    ),
+    _option("--secrets-dir", type=_FOLDER, help="Directory with a file for each secret, as Docker mounts them."),
 )
 """Where settings come from."""
 
@@ -224,6 +250,8 @@ _REPEATED: Final = {
     "ca_file": "--ca-file",
     "config_file": "--config",
     "profile": "--profile",
+    "secrets": "--secret",
+    "secrets_dir": "--secrets-dir",
     "rate": "--rate",
     "rate_start": "--rate-start",
     "concurrency": "--concurrency",
@@ -314,4 +342,6 @@ def load_settings(options: dict[str, Any]) -> Loaded:
         profile=options.get("profile"),
         cwd=Path.cwd(),
         user_config_dir=default_config_dir(),
+        secrets=options.get("secrets", ()),
+        secrets_dir=options.get("secrets_dir"),
     )
