@@ -120,7 +120,8 @@ async def execute(
                 report.audit_error = audit_error(error)
                 if report.audit_error is None:
                     cause = sole_cause(error)
-                    report.crash = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    said = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    report.crash = log.redactor.text(said)
                     raise cause from None
             finally:
                 if work.manifest is not None:
@@ -141,7 +142,10 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     retry, clean = parts.settings.retry, parts.console.log.redactor.text
     watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
     notify = watch.hearing(record.notice)
-    async with connected(parts.settings, clock=clock, rng=rng, notify=notify, departed=record.departed) as session:
+    learn = parts.console.log.redactor.learn
+    async with connected(
+        parts.settings, clock=clock, rng=rng, notify=notify, learn=learn, departed=record.departed
+    ) as session:
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         curfew = curfew_for(parts.settings, clock=clock)
         engine = Engine(

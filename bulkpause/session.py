@@ -90,14 +90,16 @@ async def connected(
     clock: Clock,
     rng: random.Random,
     notify: Callable[[Notice], None],
+    learn: Callable[[str], None],
     departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[Session]:
     """A session as `settings` ask for; nothing is sent yet.
 
-    `notify` hears what its parts decide, `departed` when each request leaves.
+    `notify` hears what its parts decide, `departed` when each request leaves, `learn` each secret before it is used.
     Raises ConfigError if credentials are missing or a file they name is unusable.
     """
-    tokens = Tokens(acquire_for(settings, clock=clock), clock, notify=notify, token_timeout_s=settings.auth.timeout_s)
+    acquire = acquire_for(settings, clock=clock, learn=learn)
+    tokens = Tokens(acquire, clock, notify=notify, learn=learn, token_timeout_s=settings.auth.timeout_s)
     run, heart = settings.run, Heartbeat()
     pace = None
     if run.adapt:

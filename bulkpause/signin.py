@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -25,15 +26,19 @@ T = TypeVar("T")
 MICROSOFT_DOMAINS = (".microsoftonline.com", ".microsoftonline.us", ".microsoftonline.cn")
 
 
-def acquire_for(settings: Settings, *, clock: Clock) -> Acquire:
-    """The way to a token that `settings.auth` describes. Raises ConfigError if credentials are missing."""
+def acquire_for(settings: Settings, *, clock: Clock, learn: Callable[[str], None] = lambda _secret: None) -> Acquire:
+    """The way to a token that `settings.auth` describes. Raises ConfigError if credentials are missing.
+
+    `learn` hears of every secret that is met on the way, before anything else can be said of it.
+    """
     auth = settings.auth
     match auth.decide_flow():
         case "token":
             return _ready_token(auth, clock=clock)
         case "client_secret":
-            secret = _given(auth.client_secret, "auth.client_secret")
-            return client_secret(_app(settings), secret.reveal(), clock=clock)
+            secret = _given(auth.client_secret, "auth.client_secret").reveal()
+            learn(secret)
+            return client_secret(_app(settings), secret, clock=clock)
         case "certificate":
             file = _given(auth.certificate_file, "auth.certificate_file")
             passphrase = None if auth.certificate_passphrase is None else auth.certificate_passphrase.reveal()

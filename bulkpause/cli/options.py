@@ -310,11 +310,12 @@ def _text(value: Any) -> str:
 
 
 def load_settings(options: dict[str, Any]) -> Loaded:
-    """The effective settings under the given options. Raises ConfigError."""
-    from bulkpause.settings import default_config_dir, load  # noqa: PLC0415 - keep --help quick
+    """The effective settings under the given options; from now on what they hold is struck out. Raises ConfigError."""
+    from bulkpause.cli.redaction import redactor_for  # noqa: PLC0415 - keep --help quick
+    from bulkpause.settings import default_config_dir, load  # noqa: PLC0415
 
     level = "error" if options.get("quiet") else [None, "info", "debug"][min(options.get("verbose", 0), 2)]
-    return load(
+    loaded = load(
         flags={
             "api.base_url": options.get("base_url"),
             "api.ca_file": options.get("ca_file"),
@@ -345,3 +346,5 @@ def load_settings(options: dict[str, Any]) -> Loaded:
         secrets=options.get("secrets", ()),
         secrets_dir=options.get("secrets_dir"),
     )
+    redactor_for(loaded.settings)
+    return loaded
