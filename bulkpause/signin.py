@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from bulkpause.auth import (
 )
 from bulkpause.clock import Clock
 from bulkpause.errors import ConfigError
-from bulkpause.settings import Auth, Settings
+from bulkpause.settings import Auth, Settings, without_secrets
 from bulkpause.settings.clouds import CLOUDS
 from bulkpause.trust import Trust
 
@@ -26,15 +27,22 @@ T = TypeVar("T")
 MICROSOFT_DOMAINS = (".microsoftonline.com", ".microsoftonline.us", ".microsoftonline.cn")
 
 
-def acquire_for(settings: Settings, *, clock: Clock, learn: Callable[[str], None] = lambda _secret: None) -> Acquire:
+def acquire_for(
+    settings: Settings,
+    *,
+    clock: Clock,
+    learn: Callable[[str], None] = lambda _secret: None,
+    environ: Mapping[str, str] = os.environ,
+) -> Acquire:
     """The way to a token that `settings.auth` describes. Raises ConfigError if credentials are missing.
 
-    `learn` hears of every secret that is met on the way, before anything else can be said of it.
+    `learn` hears of every secret that is met on the way, before anything else can be said of it. A command that is run
+    for it sees of `environ` all but secrets.
     """
     auth = settings.auth
     match auth.decide_flow():
         case "token":
-            return _ready_token(auth, clock=clock)
+            return _ready_token(auth, clock=clock, env=without_secrets(environ, settings))
         case "client_secret":
             secret = _given(auth.client_secret, "auth.client_secret").reveal()
             learn(secret)
@@ -47,13 +55,13 @@ def acquire_for(settings: Settings, *, clock: Clock, learn: Callable[[str], None
             raise ConfigError(f"auth.flow {flow} is not built yet.")  # on its way
 
 
-def _ready_token(auth: Auth, *, clock: Clock) -> Acquire:
+def _ready_token(auth: Auth, *, clock: Clock, env: Mapping[str, str]) -> Acquire:
     if auth.token is not None:
         return token_from_environment(auth.token.reveal(), name="BULKPAUSE_TOKEN", clock=clock)
     if auth.token_file is not None:
         return token_from_file(auth.token_file, clock=clock)
     command = _given(auth.token_command, "auth.token_command")
-    return token_from_command(command, timeout_s=auth.timeout_s, clock=clock)
+    return token_from_command(command, timeout_s=auth.timeout_s, clock=clock, env=env)
 
 
 def _app(settings: Settings) -> EntraApp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,15 +47,25 @@ def token_from_file(file: Path, *, clock: Clock) -> Acquire:
     return acquire
 
 
-def token_from_command(argv: Sequence[str], *, timeout_s: float, clock: Clock) -> Acquire:
-    """The token a command prints, alone, on stdout; it is run again for every renewal, without a shell or stdin."""
+def token_from_command(
+    argv: Sequence[str], *, timeout_s: float, clock: Clock, env: Mapping[str, str] | None = None
+) -> Acquire:
+    """The token a command prints, alone, on stdout; it is run again for every renewal, without a shell or stdin.
+
+    `env` is all that it sees of the environment; None for all of it.
+    """
 
     def acquire(*, claims: str | None = None) -> Token:  # noqa: ARG001 - whoever fetched it decides what it proves
         source = f"auth.token_command {argv[0]}"
         program = shutil.which(argv[0]) or argv[0]  # on Windows az is az.cmd, which only `which` finds
         try:
             done = subprocess.run(  # noqa: S603 - the operator's own command
-                [program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+                [program, *argv[1:]],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+                env=env,
             )
         except subprocess.TimeoutExpired:
             raise TokenUnavailableError(f"{source} did not end within {timeout_s:g} s") from None

@@ -312,9 +312,11 @@ def _text(value: Any) -> str:
 def load_settings(options: dict[str, Any]) -> Loaded:
     """The effective settings under the given options; from now on what they hold is struck out. Raises ConfigError."""
     from bulkpause.cli.redaction import redactor_for  # noqa: PLC0415 - keep --help quick
+    from bulkpause.dumps import forbid_dumps  # noqa: PLC0415
     from bulkpause.settings import default_config_dir, load  # noqa: PLC0415
 
     level = "error" if options.get("quiet") else [None, "info", "debug"][min(options.get("verbose", 0), 2)]
+    forbid_dumps()
     loaded = load(
         flags={
             "api.base_url": options.get("base_url"),

@@ -1,6 +1,7 @@
 """The settings of one invocation: what can be set (`tree`), by whom (`sources`), what it comes to (`load`)."""
 
 from bulkpause.settings.checks import SettingError
+from bulkpause.settings.inheritance import without_secrets
 from bulkpause.settings.load import Loaded, describe, load
 from bulkpause.settings.references import resolve_secrets
 from bulkpause.settings.sources import FILE_NAME, FLAGS, default_config_dir
@@ -53,4 +54,5 @@ __all__ = [
     "resolve_secrets",
     "setting_values",
     "settings_digest",
+    "without_secrets",
 ]

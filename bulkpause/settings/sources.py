@@ -44,7 +44,9 @@ FLAGS = {
 SECRETS_DIR: Final = "BULKPAUSE_SECRETS_DIR"
 """The variable that is --secrets-dir."""
 
-_PREFIX = "BULKPAUSE_"
+PREFIX: Final = "BULKPAUSE_"
+"""How our variables begin."""
+
 _SERVICE_LINK = (
     r"BULKPAUSE(_[A-Z0-9]+)*_"
     r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9]+)*|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -88,13 +90,13 @@ def well_known_layer(environ: Mapping[str, str], types: Mapping[str, type]) -> L
 
 def variable_layer(environ: Mapping[str, str], types: Mapping[str, type]) -> Layer:
     """What BULKPAUSE_<SECTION>__<KEY> variables say; ConfigError for a BULKPAUSE_ name that means nothing."""
-    keys = {_PREFIX + key.upper().replace(".", "__"): key for key in types}
+    keys = {PREFIX + key.upper().replace(".", "__"): key for key in types}
     known = {*keys, *WELL_KNOWN.values(), SECRETS_DIR}
     for name in environ:
-        if name.upper().startswith(_PREFIX) and name not in known and not re.fullmatch(_SERVICE_LINK, name):
-            ours = [key.removeprefix(_PREFIX) for key in known if key.startswith(_PREFIX)]
-            meant = _nearest(name.upper().removeprefix(_PREFIX), ours)
-            raise ConfigError(f"environment {name} is no setting{_suggestion(meant and _PREFIX + meant)}")
+        if name.upper().startswith(PREFIX) and name not in known and not re.fullmatch(_SERVICE_LINK, name):
+            ours = [key.removeprefix(PREFIX) for key in known if key.startswith(PREFIX)]
+            meant = _nearest(name.upper().removeprefix(PREFIX), ours)
+            raise ConfigError(f"environment {name} is no setting{_suggestion(meant and PREFIX + meant)}")
     return {
         key: (Secret(text) if issubclass(types[key], Secret) else text, f"environment {name}")
         for name, key in keys.items()
@@ -151,7 +153,7 @@ def secrets_dir_layer(folder: Path, types: Mapping[str, type]) -> Layer:
 def _names_of(key: str) -> Iterable[str]:
     """What a file in a directory of secrets is called that holds the setting, in lower case."""
     yield key
-    yield _PREFIX.lower() + key.replace(".", "__")
+    yield PREFIX.lower() + key.replace(".", "__")
     if key in WELL_KNOWN:
         yield WELL_KNOWN[key].lower()
 
@@ -162,7 +164,7 @@ def _refuse_misspelt(file: Path, known: Iterable[str]) -> None:
 
     name = file.name.lower()
     meant = next(iter(get_close_matches(name, list(known), n=1, cutoff=0.85)), None)
-    if meant is not None or name.startswith((_PREFIX.lower(), "auth.", "api.")):
+    if meant is not None or name.startswith((PREFIX.lower(), "auth.", "api.")):
         raise ConfigError(f"{file} in the secrets directory is no setting{_suggestion(meant or _nearest(name, known))}")
 
 
@@ -286,7 +288,7 @@ def _from_file(key: str, value: object, label: str, base: Path, kind: type) -> o
     if issubclass(kind, Secret) and isinstance(value, str) and (reference := _reference(value, kind)) is not None:
         return reference.below(base)
     if issubclass(kind, Secret) and not (kind is ProxyUrl and "@" not in str(value)):
-        variable = WELL_KNOWN.get(key, _PREFIX + key.upper().replace(".", "__"))
+        variable = WELL_KNOWN.get(key, PREFIX + key.upper().replace(".", "__"))
         raise ConfigError(
             f"{key} ({label}) is a secret and does not belong in a file; set {variable} in the environment,"
             f" or write where it is: {REFERENCE_FORMS}"
