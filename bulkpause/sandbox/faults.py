@@ -27,6 +27,7 @@ class Kind(StrEnum):
     LIE_DONE = "lie-done"
     LIE_OTHER = "lie-other"
     LIE_STATUS = "lie-status"
+    ECHO = "echo"
     HTML = "html"
     EMPTY = "empty"
     CUT = "cut"

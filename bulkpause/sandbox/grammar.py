@@ -24,6 +24,7 @@ KIND    300..599    that status. DETAIL of 3xx is the Location (another host unl
         slow:S      replies S seconds late                    revoke       all tokens revoked, 401
         lie-active  200, nothing done, the state is the old   lie-other    200 about another report
         lie-status:CODE  HTTP 200 around StatusCode CODE (500), nothing done
+        echo:STATUS=SIG   STATUS (500) whose message repeats the request's secrets, and a link with sig=SIG
         lie-done    200 that confirms what was asked, nothing done
         html        200 with a web page, nothing done         empty, cut   carried out, 200 with no or half a body
         torn        carried out, connection closed amid the body
@@ -77,7 +78,10 @@ def _parse_step(text: str) -> Step:
     kind = Kind(choose(Kind, word, "a kind of fault"))
     if kind is Kind.STATUS or match["shape"]:
         raise ValueError(f"{text!r}: a shape belongs to an HTTP status, such as 500/gateway")
-    if detail is not None and kind is not Kind.NEXT_FOREIGN:
+    if kind is Kind.ECHO:
+        if not re.fullmatch(r"[45]\d\d(=[\w~%+-]+)?", detail or "500", re.ASCII):
+            raise ValueError(f"{detail!r} is no status from 400 to 599 with a signature, such as echo:400=abc")
+    elif detail is not None and kind is not Kind.NEXT_FOREIGN:
         if kind not in _NUMBER_DETAILS:
             raise ValueError(f"{word} takes no detail")
         number(detail)

@@ -94,10 +94,30 @@ def stand_in(step: Step, request: Request, *, target: Target, casing: Casing) ->
             )
         case Kind.REVOKE:
             return failure(401, casing=casing)
+        case Kind.ECHO:
+            status, _, signature = (step.detail or "500").partition("=")
+            authorization = request.headers.get("Authorization", "")
+            message = _indiscreet(authorization, signature, request.body.decode(errors="replace"))
+            if target in {Target.TOKEN, Target.DISCOVERY}:
+                said = {"error": "invalid_client", "error_description": f"AADSTS7000215: {message}"}
+                return Answer(status=int(status), body=orjson.dumps(said), headers={"Content-Type": JSON})
+            return failure(
+                int(status),
+                casing=casing,
+                message=message,
+                headers={"X-Echo": authorization, "MS-CorrelationId": authorization},
+            )
         case Kind.HTML:
             return Answer(body=WEB_PAGE, headers={"Content-Type": HTML})
         case _:
             return Answer(ending=_ENDINGS[step.kind])
+
+
+def _indiscreet(authorization: str, signature: str, body: str) -> str:
+    """What a service should not say: the token with and without its scheme, a link that needs no other, the form."""
+    token = authorization.partition(" ")[2]
+    link = f"https://blob.example/export?sv=2024&sig={signature}&se=2026"
+    return f"Rejected {token[:60]} in Authorization: {authorization}; see {link} or {body}; once more: {token}"
 
 
 def lie(step: Step, report: Report, operation: Operation, *, casing: Casing) -> Answer:

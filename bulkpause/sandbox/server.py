@@ -143,6 +143,15 @@ class Sandbox:
         """A good bearer token, for clients that bring their own: the app's, or that of the person `upn`."""
         return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn)
 
+    def accept_token(self, token: str) -> None:
+        """Take this for a good bearer token from now on, whatever it looks like."""
+        self._tokens.adopt(token, now_s=time.time())
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Every token handed out or accepted so far."""
+        return self._tokens.all
+
     def change(self, report_id: ReportId, operation: Operation) -> bool:
         """Pause or resume a report as a colleague would, from any thread; whether it was in another state before.
 

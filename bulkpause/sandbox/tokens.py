@@ -107,6 +107,15 @@ class Tokens:
         self._expiry_s[token] = expiry_s
         return token
 
+    def adopt(self, token: str, *, now_s: float) -> None:
+        """Take a token of others for one of ours."""
+        self._expiry_s[token] = now_s + self._lifetime_s
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every token handed out or adopted."""
+        return tuple(self._expiry_s)
+
     def revoke_all(self) -> None:
         """Refuse every token handed out so far."""
         self._expiry_s = dict.fromkeys(self._expiry_s, 0.0)

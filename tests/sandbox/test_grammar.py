@@ -38,6 +38,13 @@ def test_steps_are_read_in_order(text: str, steps: tuple[Step, ...]) -> None:
     assert parse_fault(text).steps == steps
 
 
+@pytest.mark.parametrize("detail", ["200", "600", "x", "400=", "400=a b"])
+def test_an_echo_takes_a_status_of_failure_and_a_signature(detail: str) -> None:
+    assert parse_fault("echo:400=a%2B").steps[0].detail == "400=a%2B"
+    with pytest.raises(ValueError, match="is no status from 400 to 599"):
+        parse_fault(f"echo:{detail}")
+
+
 FOR_LISTS = (Kind.NEXT_FOREIGN, Kind.NEXT_LOOP)
 
 
