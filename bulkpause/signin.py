@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from bulkpause.auth import (
     Acquire,
@@ -21,8 +20,6 @@ from bulkpause.settings.clouds import CLOUDS
 from bulkpause.trust import Trust
 
 T = TypeVar("T")
-
-MICROSOFT_DOMAINS = (".microsoftonline.com", ".microsoftonline.us", ".microsoftonline.cn")
 
 
 def acquire_for(settings: Settings, *, clock: Clock) -> Acquire:
@@ -53,13 +50,11 @@ def _ready_token(auth: Auth, *, clock: Clock) -> Acquire:
 
 def _app(settings: Settings) -> EntraApp:
     auth, api = settings.auth, settings.api
-    host = urlsplit(auth.authority).hostname or ""
     return EntraApp(
         tenant_id=_given(auth.tenant_id, "auth.tenant_id"),
         client_id=_given(auth.client_id, "auth.client_id"),
         authority=auth.authority,
         scope=auth.scope or f"{CLOUDS[api.cloud].api}/.default",
-        instance_discovery=host.endswith(MICROSOFT_DOMAINS),
         trust=trust_of(settings),
         proxy=None if api.proxy is None else api.proxy.reveal(),
         timeout_s=auth.timeout_s,

@@ -50,24 +50,6 @@ def test_a_certificate_signs_the_app_in(
     assert (app.client_id, file, options["passphrase"]) == ("app", Path("app.pfx"), passphrase)
 
 
-@pytest.mark.parametrize(
-    ("authority", "is_asked"),
-    [
-        ("https://login.microsoftonline.com", True),
-        ("https://login.microsoftonline.us", True),
-        ("https://login.partner.microsoftonline.cn", True),
-        ("https://localhost:8443", False),
-        ("https://login.microsoftonline.com.evil.example", False),
-        ("https://evilmicrosoftonline.com", False),
-    ],
-)
-def test_only_microsofts_own_hosts_are_asked_about_themselves(
-    monkeypatch: pytest.MonkeyPatch, authority: str, is_asked: bool
-) -> None:
-    given = settings(**APP, client_secret=Secret("s"), authority=authority)
-    assert made(monkeypatch, "client_secret", given)[0].instance_discovery is is_asked
-
-
 def test_the_way_to_entra_is_the_way_to_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
     api = Api(ca_file=Path("ca.pem"), proxy=ProxyUrl("http://joe:pw@proxy:3128"))
     app = made(monkeypatch, "client_secret", settings(api, **APP, client_secret=Secret("s"), timeout_s=7.0))[0]

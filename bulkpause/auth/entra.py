@@ -1,6 +1,6 @@
 """Sign-in of an application at Microsoft Entra, through MSAL: by client secret or by certificate.
 
-MSAL is synchronous and its constructor already goes to the network, so all of this runs in the thread of `Tokens`.
+MSAL is synchronous and slow to import, so all of this runs in the thread of `Tokens`. One request is one token.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ class EntraApp:
     client_id: str
     authority: str = "https://login.microsoftonline.com"
     scope: str = "https://api.partnercenter.microsoft.com/.default"
-    instance_discovery: bool = True
-    """Whether Microsoft is asked about an authority that MSAL does not know; False for a private one or a sandbox."""
     trust: Trust = field(default_factory=Trust)
     proxy: str | None = field(default=None, repr=False)
     timeout_s: float = 30.0
@@ -100,7 +98,7 @@ class _Confidential:
             authority=f"{app.authority}/{app.tenant_id}",
             http_client=self._transport,
             token_cache=Forgetful(),
-            instance_discovery=app.instance_discovery,
+            instance_discovery=False,  # Microsoft need not be asked whether it knows the authority
             client_capabilities=["CP1"],  # it can answer a claims challenge, so Entra may let the service send one
             azure_region=False,  # else MSAL_FORCE_REGION in the environment moves the token endpoint
         )

@@ -6,24 +6,46 @@ Imported together with MSAL, in the thread.
 
 from __future__ import annotations
 
+import json
 import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from bulkpause.auth.endpoints import openid_configuration
 from bulkpause.auth.refusals import judge_answer, judge_wire
+from bulkpause.errors import AuthError
 from bulkpause.trust import Trust
 
 CONNECT_TIMEOUT_S = 10.0
 
 
+Judge = Callable[[str, int, Mapping[str, str], str], AuthError | None]
+"""What is wrong with an answer of a host: its status, headers and body; None for what is to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An answer that needs no request, in the shape that MSAL reads."""
+
+    text: str
+    status_code: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def raise_for_status(self) -> None:
+        """It is a good one."""
+
+
 class Transport:
     """An `http_client` as MSAL wants it: get, post, close. Raises AuthError, TokenUnavailableError if it may heal."""
 
-    def __init__(self, *, trust: Trust, proxy: str | None, timeout_s: float) -> None:
+    def __init__(self, *, trust: Trust, proxy: str | None, timeout_s: float, judge: Judge = judge_answer) -> None:
         self._timeout_s = timeout_s
+        self._judge = judge
         self._session = requests.Session()
         # Else REQUESTS_CA_BUNDLE beats our certificates, HTTPS_PROXY our proxy, and ~/.netrc our credentials.
         self._session.trust_env = False
@@ -31,8 +53,10 @@ class Transport:
             self._session.proxies = {"https": proxy}
         self._session.mount("https://", _TrustingAdapter(trust.context()))
 
-    def get(self, url: str, **arguments: Any) -> requests.Response:
-        """GET for MSAL."""
+    def get(self, url: str, **arguments: Any) -> requests.Response | Known:
+        """GET for MSAL; where Entra's endpoints are is known without one."""
+        if (known := openid_configuration(url)) is not None:
+            return Known(json.dumps(known))
         return self._exchange("GET", url, arguments)
 
     def post(self, url: str, **arguments: Any) -> requests.Response:
@@ -50,7 +74,7 @@ class Transport:
             response = self._session.request(method, url, timeout=timeout_s, allow_redirects=False, **arguments)
         except requests.RequestException as error:
             raise judge_wire(host, error, timeout_s=self._timeout_s) from None
-        if failure := judge_answer(host, response.status_code, response.headers, response.text):
+        if failure := self._judge(host, response.status_code, response.headers, response.text):
             raise failure
         return response
 

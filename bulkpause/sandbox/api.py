@@ -222,7 +222,7 @@ class Api:
         return self._tokens.grant(
             tenant,
             dict(parse_qsl(request.body.decode("utf-8", "replace"))),
-            token_url=f"{self._origin}/{self._tokens.tenant_id}/oauth2/v2.0/token",
+            token_url=f"{self._origin}/{tenant}/oauth2/v2.0/token",
             now_s=request.at.timestamp(),
         )
 

@@ -20,6 +20,13 @@ def test_a_three_second_token_is_renewed_in_time_by_one_request_each(an_operator
     assert sum(put.status == 401 for put in ran.puts) <= 8
 
 
+def test_before_the_first_request_to_the_service_leaves_there_is_one_to_entra(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=3)
+    assert operator.run("pause", operator.source(operator.sandbox.report_ids)).code == 0
+    asked = [entry.operation for entry in operator.sandbox.journal.entries]
+    assert asked == ["token", "list", "pause", "pause", "pause"]
+
+
 def test_a_revoked_token_brings_one_refresh_for_all_workers(an_operator: MakeOperator) -> None:
     operator = an_operator("revoke*1@n=40", tls=True, reports=120, latency="30ms")
     ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--concurrency", "16")
