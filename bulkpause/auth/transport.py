@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from bulkpause.auth.endpoints import openid_configuration
-from bulkpause.auth.refusals import judge_answer, judge_wire
+from bulkpause.auth.refusals import NoIdentityError, judge_answer, judge_identity_answer, judge_wire
 from bulkpause.errors import AuthError
 from bulkpause.trust import Trust
 
@@ -51,7 +51,7 @@ class Transport:
         self._session.trust_env = False
         if proxy is not None:
             self._session.proxies = {"https": proxy}
-        self._session.mount("https://", _TrustingAdapter(trust.context()))
+        self._session.mount("https://", TrustingAdapter(trust.context()))
 
     def get(self, url: str, **arguments: Any) -> requests.Response | Known:
         """GET for MSAL; where Entra's endpoints are is known without one."""
@@ -79,7 +79,7 @@ class Transport:
         return response
 
 
-class _TrustingAdapter(HTTPAdapter):
+class TrustingAdapter(HTTPAdapter):
     """Trusts what the context trusts, with and without a proxy, and connects once more if the first time fails."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -87,7 +87,46 @@ class _TrustingAdapter(HTTPAdapter):
         super().__init__(max_retries=1)
 
     def init_poolmanager(self, *args: Any, **arguments: Any) -> None:
+        """Hand the context to direct connections."""
         super().init_poolmanager(*args, ssl_context=self._context, **arguments)
 
     def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
+        """Hand the context to connections through a proxy."""
         return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
+
+
+class Nearby:
+    """MSAL's road to a metadata service: never by a proxy, in plain text only where `is_near` says so.
+
+    Raises AuthError, TokenUnavailableError if it may heal.
+    """
+
+    def __init__(
+        self, *, trust: Trust, is_near: Callable[[str], bool], connect_timeout_s: float, read_timeout_s: float
+    ) -> None:
+        self._is_near = is_near
+        self._timeout_s = (connect_timeout_s, read_timeout_s)
+        self._session = requests.Session()
+        self._session.trust_env = False  # else HTTP_PROXY would get the request
+        self._session.mount("https://", TrustingAdapter(trust.context()))
+
+    def get(self, url: str, **arguments: Any) -> requests.Response:
+        """GET for MSAL."""
+        host = urlsplit(url).netloc
+        if not self._is_near(url):
+            raise AuthError(f"the metadata service {host} is another machine, and would be asked in plain text")
+        try:
+            response = self._session.get(url, timeout=self._timeout_s, allow_redirects=False, **arguments)
+        except requests.ConnectTimeout:
+            raise NoIdentityError(f"{host} does not answer within {self._timeout_s[0]:g} s") from None
+        except requests.ReadTimeout as error:
+            raise judge_wire(host, error, timeout_s=self._timeout_s[1]) from None
+        except requests.RequestException as error:
+            raise NoIdentityError(str(judge_wire(host, error, timeout_s=self._timeout_s[1]))) from None
+        if failure := judge_identity_answer(host, response.status_code, response.headers, response.text):
+            raise failure
+        return response
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._session.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import socket
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -320,14 +322,16 @@ async def test_a_certificate_is_read_once_and_again_after_a_refusal(tmp_path: Pa
 def unusable_files(key: rsa.RSAPrivateKey) -> dict[str, tuple[bytes | None, str]]:
     other = rsa.generate_private_key(65537, 2048)
     curve = ec.generate_private_key(ec.SECP256R1())
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked(PASSPHRASE))
     nothing_usable = "holds no RSA key with its certificate"
+    wrong = r"is not opened by AZURE_CLIENT_CERTIFICATE_PASSWORD \(auth\.certificate_passphrase\)"
     return {
         "missing": (None, "cannot be read: No such file"),
         "garbage": (b"garbage", nothing_usable),
-        "wrong passphrase": (pem(key, certify(key), "another"), nothing_usable),
-        "wrong passphrase of a PFX": (pfx(key, certify(key), "another"), nothing_usable),
-        "passphrase for nothing": (pem(key, certify(key)), nothing_usable),
+        "wrong passphrase": (pem(key, certify(key), "another"), wrong),
+        "wrong passphrase of a PFX": (pfx(key, certify(key), "another"), wrong),
+        "passphrase for nothing": (pem(key, certify(key)), "is not locked: unset"),
+        "passphrase for nothing in a PFX": (pfx(key, certify(key)), wrong),
         "no certificate": (private, nothing_usable),
         "no certificate in the PFX": (
             pkcs12.serialize_key_and_certificates(b"t", key, None, None, locked(PASSPHRASE)),
@@ -340,7 +344,33 @@ def unusable_files(key: rsa.RSAPrivateKey) -> dict[str, tuple[bytes | None, str]
             nothing_usable,
         ),
         "expired": (pfx(key, certify(key, days=-1), PASSPHRASE), "expired on 20"),
+        "not yet valid": (pfx(key, certify(key, days=90), PASSPHRASE), "is not valid before 20.*clock"),
     }
+
+
+@pytest.mark.parametrize("write", [pem, pfx])
+def test_a_locked_certificate_without_its_passphrase_is_named(
+    tmp_path: Path, key: rsa.RSAPrivateKey, write: Callable[..., bytes]
+) -> None:
+    file = tmp_path / "locked"
+    file.write_bytes(write(key, certify(key), PASSPHRASE))
+    with pytest.raises(AuthError, match="is locked: set AZURE_CLIENT_CERTIFICATE_PASSWORD"):
+        load_certificate(file, passphrase=None, now=CLOCK.now())
+
+
+async def test_the_certificate_is_named_to_entra_by_its_sha_256_thumbprint(
+    tmp_path: Path, key: rsa.RSAPrivateKey
+) -> None:
+    file, certificate = tmp_path / "certificate.pem", certify(key)
+    file.write_bytes(pem(key, certificate))
+    async with sandbox() as running:
+        assert isinstance(await outcome_of(client_certificate(app_of(running), file, clock=CLOCK)), Token)
+        (assertion,) = running.assertions
+    header = json.loads(base64.urlsafe_b64decode(assertion.split(".")[0] + "=="))
+    thumbprint = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    assert header["x5t#S256"].rstrip("=") == thumbprint
+    assert "x5t" not in header
+    assert header["alg"] == "PS256"
 
 
 def test_an_unusable_certificate_file_is_named_and_the_passphrase_is_not(
