@@ -15,6 +15,9 @@ from uuid import UUID
 import orjson
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+CHALLENGE: Final = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+"""What a token must have been asked for with, where a fault says so."""
+
 FEDERATED_ISSUER: Final = "https://issuer.sandbox.invalid"
 FEDERATED_SUBJECT: Final = "system:serviceaccount:default:bulkpause"
 FEDERATED_AUDIENCE: Final = "api://AzureADTokenExchange"
@@ -102,6 +105,7 @@ class Tokens:
         self._expiry_s: dict[str, float] = {}
         self.tenant_id = self._uuid()
         self.client_id = self._uuid()
+        self._meeting: set[str] = set()
         self.assertions: list[str] = []
         """Every client assertion presented, good or bad."""
         self.client_secret = f"sandbox~{self._rng.getrandbits(160):040x}"
@@ -159,13 +163,20 @@ class Tokens:
             return self.refuse(INVALID_CLIENT, now_s=now_s)
         if not form.get("scope", "").endswith("/.default"):
             return self.refuse(_BAD_SCOPE, now_s=now_s, given=form.get("scope", ""))
+        token = self.issue(now_s=now_s)
+        if _holds(form.get("claims", ""), CHALLENGE):
+            self._meeting.add(token)
         payload = {
             "token_type": "Bearer",
             "expires_in": int(self._lifetime_s),
             "ext_expires_in": int(self._lifetime_s),
-            "access_token": self.issue(now_s=now_s),
+            "access_token": token,
         }
         return Grant(HTTPStatus.OK, payload)
+
+    def meets_challenge(self, authorization: str | None) -> bool:
+        """Whether the token was asked for with the claims of the challenge."""
+        return (authorization or "").partition(" ")[2] in self._meeting
 
     def issue_assertion(self, *, now_s: float, lifetime_s: float = 600.0, **claims: object) -> str:
         """What the issuer that the app trusts says of the workload it trusts; `claims` are said otherwise."""
@@ -250,6 +261,15 @@ def assertion_flaw(assertion: str, *, client_id: str, audience: str, now_s: floa
     if not (isinstance(expiry_s := claims.get("exp"), int | float) and expiry_s > now_s):
         return "it has expired"
     return None
+
+
+def _holds(claims: str, wanted: str) -> bool:
+    """Whether a claims request holds all that `wanted` asks of the access token, whatever else it asks."""
+    try:
+        asked = orjson.loads(claims)["access_token"].items()
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+    return all(item in asked for item in orjson.loads(wanted)["access_token"].items())
 
 
 def _claims(jwt: str) -> Mapping[str, object] | None:
