@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+from tests.e2e import driving
 from tests.e2e.conftest import MakeOperator
 
 pytestmark = pytest.mark.end_to_end
@@ -18,6 +21,24 @@ def test_a_three_second_token_is_renewed_in_time_by_one_request_each(an_operator
     assert len(asked) == len({put.token for put in ran.puts}) == 1 + ran.summary["token_refreshes"]
     assert 2 <= len(asked) <= 3
     assert sum(put.status == 401 for put in ran.puts) <= 8
+
+
+@pytest.mark.slow
+def test_ninety_seconds_of_twenty_second_tokens_end_no_report_as_denied(
+    an_operator: MakeOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "PATIENCE_S", 150.0)
+    operator = an_operator(tls=True, reports=1800, token_lifetime_s=20.0, latency="20ms..80ms")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--rate", "20/s", "--no-snapshot")
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 1800})
+    wall_s = ran.puts[-1].at_s - ran.puts[0].at_s
+    assert wall_s >= 85
+    asked = [entry for entry in operator.sandbox.journal.entries if entry.operation == "token"]
+    assert len(asked) == len({put.token for put in ran.puts}) == 1 + ran.summary["token_refreshes"]
+    assert wall_s // 20 <= len(asked) <= wall_s // 18 + 1
+    resent = Counter(put.token for put in ran.puts if put.status == 401)
+    assert all(count <= 8 for count in resent.values())
+    assert ran.summary["sent"] == 1800 + resent.total()
 
 
 def test_before_the_first_request_to_the_service_leaves_there_is_one_to_entra(an_operator: MakeOperator) -> None:
