@@ -32,7 +32,8 @@ KIND    300..599    that status. DETAIL of 3xx is the Location (another host unl
         invalid-client   for the token endpoint: a refused secret
 WHERE   5%          of the reports, chosen by seed        ~5%          of the requests, chosen by seed
         id=UUID|UUID...                                   n=30, n=30..40, every=10   by number of the PUT
-        t=2..5      seconds since the first PUT           pause, resume, list, token, discovery   (default: any PUT)
+        t=2..5      seconds since the first PUT           pause, resume, list, token, discovery,
+                                                              devicecode, authorize   (default: any PUT)
 """
 
 
