@@ -21,7 +21,7 @@ from bulkpause.events import halt_fields
 from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
-from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
+from bulkpause.models import Halt, HaltReason, Notice, SourceCounts, Status
 from bulkpause.ports import nothing_known
 from bulkpause.progress import Style
 from bulkpause.record import RunRecord
@@ -29,6 +29,7 @@ from bulkpause.runs.identity import Run
 from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.session import Session, connected, retry_policy
 from bulkpause.settings import Settings, settings_digest
+from bulkpause.signin import advice_for
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
@@ -204,6 +205,9 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             record.notice(Notice("halted", halt_fields(halt)))
         if halt is not None and halt.reason is HaltReason.TIME_LIMIT:
             halt = with_rest(halt, display.outlook.of(report.left))
+        counts = report.summary.by_status
+        if counts[Status.DENIED] and not counts[Status.SUCCEEDED] and (advice := advice_for(parts.settings)):
+            report.warnings.append(f"this app alone was denied every change. {advice}.")
         report.halt = halt and Halt(halt.reason, clean(halt.message), tuple(map(clean, halt.causes)))
         report.crash = None
 

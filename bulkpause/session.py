@@ -21,7 +21,7 @@ from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
 from bulkpause.settings import Settings
-from bulkpause.signin import acquire_for, trust_of
+from bulkpause.signin import acquire_for, advice_for, trust_of
 
 NO_REPORT: Final = ReportId("")
 """What a read is about, to gates that ask."""
@@ -114,7 +114,9 @@ async def connected(
     client = ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed)
     with heart:
         async with client as api:
-            yield Session(settings, api, TokenGate(tokens), hold, breaker, pace, rate, clock, rng)
+            yield Session(
+                settings, api, TokenGate(tokens, advice=advice_for(settings)), hold, breaker, pace, rate, clock, rng
+            )
 
 
 def client_settings(settings: Settings) -> ClientSettings:

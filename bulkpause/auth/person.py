@@ -56,12 +56,14 @@ def read_grant(answer: Mapping[str, Any], asked_at: datetime) -> Granted:
 def renew(conversation: Conversation, refresh_token: str, *, claims: str | None, clock: Clock) -> Granted:
     """New tokens for a refresh token. Raises AuthError, TokenUnavailableError if it may heal."""
     asked_at = clock.now()
-    answer = conversation.ask(
-        lambda msal: msal.acquire_token_by_refresh_token(
-            refresh_token, [conversation.app.scope], data={"claims": wanted_claims(claims)}
+    return conversation.ask(
+        lambda msal: read_grant(
+            msal.acquire_token_by_refresh_token(
+                refresh_token, [conversation.app.scope], data={"claims": wanted_claims(claims)}
+            ),
+            asked_at,
         )
     )
-    return read_grant(answer, asked_at)
 
 
 def wanted_claims(challenge: str | None) -> str:
@@ -191,7 +193,8 @@ class _Stored:
         """The refusal with what to do; the store remembers that the sign-in is no good."""
         if not needs_login(error):
             return error
+        text = str(error) if LOGIN in str(error) else f"{error}: {LOGIN}"
         if kept.refresh_token == self._seed:
-            return AuthError(f"{error}. To sign in again, {LOGIN}, or give a newer auth.refresh_token")
+            return AuthError(f"{text}. Or give a newer auth.refresh_token")
         self._store.note_refusal(sign_in, now=self._clock.now())
-        return AuthError(f"{error}. To sign in again, {LOGIN}")
+        return AuthError(text)

@@ -18,12 +18,12 @@ from bulkpause.sandbox.bodies import JSON, envelope
 from bulkpause.sandbox.exchange import Answer, Ending, Request
 from bulkpause.sandbox.faults import Arrival, FaultPlan, Kind, Step, Target
 from bulkpause.sandbox.journal import Journal
-from bulkpause.sandbox.misbehave import CARRIED_OUT, failure, lie, spoil, stand_in
+from bulkpause.sandbox.misbehave import CARRIED_OUT, challenge, failure, lie, spoil, stand_in
 from bulkpause.sandbox.oauth import Grant
 from bulkpause.sandbox.pace import limiter, spelt
 from bulkpause.sandbox.reports import Reports, applied, parse_report_id, to_item
 from bulkpause.sandbox.settings import SandboxSettings
-from bulkpause.sandbox.tokens import INVALID_CLIENT, Tokens
+from bulkpause.sandbox.tokens import CHALLENGE, INVALID_CLIENT, Tokens
 
 BASE_PATH: Final = "/insights/v1/mpn"
 _REPORTS_PATH: Final = f"{BASE_PATH}/ScheduledReport"
@@ -169,6 +169,10 @@ class Api:
             if report is None:
                 return healthy()
             return lie(step, report, _OPERATIONS[arrival.target.value], casing=casing)
+        if step.kind is Kind.CLAIMS:
+            if self._tokens.meets_challenge(request.headers.get("Authorization")):
+                return healthy()
+            return challenge(step, CHALLENGE, casing=casing)
         if step.kind is Kind.REVOKE:
             self._tokens.revoke_all()
         return stand_in(step, request, target=arrival.target, casing=casing)
@@ -227,7 +231,7 @@ class Api:
         return self._tokens.grant(
             tenant,
             dict(parse_qsl(request.body.decode("utf-8", "replace"))),
-            token_url=f"{self._origin}/{self._tokens.tenant_id}/oauth2/v2.0/token",
+            token_url=f"{self._origin}/{tenant}/oauth2/v2.0/token",
             now_s=request.at.timestamp(),
         )
 

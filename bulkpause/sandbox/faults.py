@@ -39,6 +39,8 @@ class Kind(StrEnum):
     NEXT_FOREIGN = "next-foreign"
     NEXT_LOOP = "next-loop"
     INVALID_CLIENT = "invalid-client"
+    MFA = "mfa"
+    CLAIMS = "claims"
 
 
 class Shape(StrEnum):

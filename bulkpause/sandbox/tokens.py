@@ -18,6 +18,14 @@ from bulkpause.sandbox.oauth import Grant, TokenError, base64url
 from bulkpause.sandbox.people import GRANTS, People, Person
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+CHALLENGE: Final = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+"""What a token must have been asked for with, where a fault says so."""
+
+FEDERATED_ISSUER: Final = "https://issuer.sandbox.invalid"
+FEDERATED_SUBJECT: Final = "system:serviceaccount:default:bulkpause"
+FEDERATED_AUDIENCE: Final = "api://AzureADTokenExchange"
+"""The one workload that the app trusts, so that its assertion stands in for a secret."""
+
 _RESOURCE: Final = "https://api.partnercenter.microsoft.com"
 
 
@@ -45,6 +53,18 @@ _UNKNOWN_APP: Final = TokenError(
 _BAD_ASSERTION: Final = TokenError(
     "invalid_client", 700027, HTTPStatus.UNAUTHORIZED, "The client assertion is not accepted: {given}."
 )
+_OUTDATED: Final = TokenError(
+    "invalid_client", 700024, HTTPStatus.UNAUTHORIZED, "Client assertion is not within its valid time range."
+)
+_FOREIGN_CLAIM: Final = {
+    claim: TokenError(
+        "invalid_client",
+        code,
+        HTTPStatus.UNAUTHORIZED,
+        f"No matching federated identity record found for presented assertion {word} '{{given}}'.",
+    )
+    for claim, code, word in (("iss", 700211, "issuer"), ("aud", 700212, "audience"), ("sub", 700213, "subject"))
+}
 _BAD_SCOPE: Final = TokenError(
     "invalid_scope",
     1002012,
@@ -70,6 +90,9 @@ class Tokens:
         self._expiry_s: dict[str, float] = {}
         self.tenant_id = self._uuid()
         self.client_id = self._uuid()
+        self._meeting: set[str] = set()
+        self.assertions: list[str] = []
+        """Every client assertion presented, good or bad."""
         self.client_secret = f"sandbox~{self._rng.getrandbits(160):040x}"
         rng = random.Random(f"people:{seed}")  # noqa: S311 - the same
         self.people = People(person or Person(), self, rng)
@@ -128,26 +151,55 @@ class Tokens:
                 return refusal
         if kind in GRANTS:
             base = token_url.removesuffix("/oauth2/v2.0/token")
-            return self.people.grant(form, is_proven=is_proven, base=base, now_s=now_s)
+            granted = self.people.grant(form, is_proven=is_proven, base=base, now_s=now_s)
+            if _holds(form.get("claims", ""), CHALLENGE):
+                self._meeting.add(str(granted.payload.get("access_token")))
+            return granted
         if not form.get("scope", "").endswith("/.default"):
             return self.refuse(_BAD_SCOPE, now_s=now_s, given=form.get("scope", ""))
+        token = self.issue(now_s=now_s)
+        if _holds(form.get("claims", ""), CHALLENGE):
+            self._meeting.add(token)
         payload = {
             "token_type": "Bearer",
             "expires_in": int(self.lifetime_s),
             "ext_expires_in": int(self.lifetime_s),
-            "access_token": self.issue(now_s=now_s),
+            "access_token": token,
         }
         return Grant(HTTPStatus.OK, payload)
 
     def _refuse_proof(self, form: Mapping[str, str], *, token_url: str, now_s: float) -> Grant | None:
-        """The refusal of an app that does not prove who it is, by its secret or a signed assertion."""
+        """The refusal of an app that does not prove who it is, by its secret or an assertion."""
         if form.get("client_assertion_type") == _ASSERTION_TYPE:
-            flaw = assertion_flaw(
-                form.get("client_assertion", ""), client_id=self.client_id, audience=token_url, now_s=now_s
-            )
-            return None if flaw is None else self.refuse(_BAD_ASSERTION, now_s=now_s, given=flaw)
+            return self._judge_assertion(form.get("client_assertion", ""), token_url=token_url, now_s=now_s)
         if form.get("client_secret") != self.client_secret:
             return self.refuse(INVALID_CLIENT, now_s=now_s)
+        return None
+
+    def meets_challenge(self, authorization: str | None) -> bool:
+        """Whether the token was asked for with the claims of the challenge."""
+        return (authorization or "").partition(" ")[2] in self._meeting
+
+    def issue_assertion(self, *, now_s: float, lifetime_s: float = 600.0, **claims: object) -> str:
+        """What the issuer that the app trusts says of the workload it trusts; `claims` are said otherwise."""
+        told = {"iss": FEDERATED_ISSUER, "sub": FEDERATED_SUBJECT, "aud": FEDERATED_AUDIENCE} | claims
+        told |= {"iat": int(now_s), "exp": now_s + lifetime_s, "jti": f"{self._rng.getrandbits(128):032x}"}
+        return ".".join(map(base64url, (b'{"alg":"RS256"}', orjson.dumps(told), self._rng.randbytes(256))))
+
+    def _judge_assertion(self, assertion: str, *, token_url: str, now_s: float) -> Grant | None:
+        """Why an assertion is refused, None if it is not: the app's own by its certificate, or another issuer's."""
+        self.assertions.append(assertion)
+        told = _claims(assertion)
+        if told is None or told.get("iss") == self.client_id:
+            flaw = assertion_flaw(assertion, client_id=self.client_id, audience=token_url, now_s=now_s)
+            return None if flaw is None else self.refuse(_BAD_ASSERTION, now_s=now_s, given=flaw)
+        wanted = {"iss": FEDERATED_ISSUER, "aud": FEDERATED_AUDIENCE, "sub": FEDERATED_SUBJECT}
+        for claim, value in wanted.items():
+            if told.get(claim) != value:
+                return self.refuse(_FOREIGN_CLAIM[claim], now_s=now_s, given=str(told.get(claim)))
+        expiry_s = told.get("exp")
+        if not (isinstance(expiry_s, int | float) and expiry_s > now_s):
+            return self.refuse(_OUTDATED, now_s=now_s)
         return None
 
     def refuse(self, error: TokenError, *, now_s: float, given: str = "") -> Grant:
@@ -211,6 +263,24 @@ def assertion_flaw(assertion: str, *, client_id: str, audience: str, now_s: floa
     if not (isinstance(expiry_s := claims.get("exp"), int | float) and expiry_s > now_s):
         return "it has expired"
     return None
+
+
+def _holds(claims: str, wanted: str) -> bool:
+    """Whether a claims request holds all that `wanted` asks of the access token, whatever else it asks."""
+    try:
+        asked = orjson.loads(claims)["access_token"].items()
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+    return all(item in asked for item in orjson.loads(wanted)["access_token"].items())
+
+
+def _claims(jwt: str) -> Mapping[str, object] | None:
+    """What a JWT says; None if it is none."""
+    try:
+        told = orjson.loads(_unbase64url(jwt.split(".")[1]))
+    except (ValueError, IndexError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _unbase64url(text: str) -> bytes:

@@ -47,7 +47,6 @@ def app_of(sandbox: Sandbox, *, timeout_s: float = 10) -> EntraApp:
         client_id=sandbox.client_id,
         authority=sandbox.authority.removesuffix(f"/{sandbox.tenant_id}"),
         scope=SCOPE,
-        instance_discovery=False,
         trust=Trust(ca_file=sandbox.ca_file),
         timeout_s=timeout_s,
     )

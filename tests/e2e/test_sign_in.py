@@ -20,6 +20,13 @@ def test_a_three_second_token_is_renewed_in_time_by_one_request_each(an_operator
     assert sum(put.status == 401 for put in ran.puts) <= 8
 
 
+def test_before_the_first_request_to_the_service_leaves_there_is_one_to_entra(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=3)
+    assert operator.run("pause", operator.source(operator.sandbox.report_ids)).code == 0
+    asked = [entry.operation for entry in operator.sandbox.journal.entries]
+    assert asked == ["token", "list", "pause", "pause", "pause"]
+
+
 def test_a_revoked_token_brings_one_refresh_for_all_workers(an_operator: MakeOperator) -> None:
     operator = an_operator("revoke*1@n=40", tls=True, reports=120, latency="30ms")
     ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--concurrency", "16")
@@ -54,6 +61,43 @@ def test_a_service_that_refuses_every_token_stops_the_run_after_a_handful(an_ope
     assert len(ran.puts) <= 3 * 8
     assert ran.statuses["succeeded"] == 0
     assert ran.statuses.total() == 100
+    assert "Microsoft documents an app with a person" in ran.summary["stopped_by"]["message"]
+
+
+def test_an_app_alone_that_is_denied_everything_learns_what_microsoft_documents(an_operator: MakeOperator) -> None:
+    operator = an_operator("403", tls=True, reports=3)
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids))
+    assert ran.statuses == {"denied": 3}
+    assert "this app alone was denied every change" in ran.stderr + ran.stdout
+    assert "type `bulkpause login`" in ran.stderr + ran.stdout
+
+
+@pytest.mark.parametrize("fault", ["claims", "claims:403"])
+def test_a_claims_challenge_is_met_by_one_token_that_proves_them(an_operator: MakeOperator, fault: str) -> None:
+    operator = an_operator(f"{fault}@pause,list", tls=True, reports=60, latency="20ms")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids))
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 60})
+    journal = operator.sandbox.journal.entries
+    assert [entry.operation for entry in journal[:4]] == ["token", "list", "token", "list"]
+    assert sum(entry.operation == "token" for entry in journal) == 2
+    assert {put.status for put in ran.puts} == {200}
+
+
+def test_a_challenge_that_a_ready_token_cannot_meet_ends_the_run(an_operator: MakeOperator) -> None:
+    operator = an_operator("claims")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids))
+    assert ran.code == 77
+    assert "no other one is to be had there" in ran.summary["stopped_by"]["message"]
+    assert 1 <= len(ran.puts) <= 8
+
+
+def test_a_missing_mfa_ends_the_run_at_once_with_the_remedy(an_operator: MakeOperator) -> None:
+    operator = an_operator("mfa@n=30..900", tls=True, reports=100, latency="10ms")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids))
+    assert ran.code == 77
+    assert "type `bulkpause login`" in ran.summary["stopped_by"]["message"]
+    assert "900421" in ran.stdout + ran.stderr
+    assert 1 <= sum(put.status == 401 for put in ran.puts) <= 8  # those in flight, and none after
 
 
 def test_a_single_report_that_always_answers_401_is_denied(an_operator: MakeOperator) -> None:

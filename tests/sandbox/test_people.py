@@ -36,7 +36,7 @@ def authorize(far_side: Tenant, **changes: str) -> Any:
 
 
 def code_of(answer: Any) -> str:
-    return parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+    return str(parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0])
 
 
 def redeem(far_side: Tenant, code: str, **changes: str) -> Any:
