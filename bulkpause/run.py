@@ -142,7 +142,10 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     retry, clean = parts.settings.retry, parts.console.log.redactor.text
     watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
     notify = watch.hearing(record.notice)
-    async with connected(parts.settings, clock=clock, rng=rng, notify=notify, departed=record.departed) as session:
+    async with connected(
+        parts.settings, clock=clock, rng=rng, notify=notify, say=parts.console.say, departed=record.departed
+    ) as session:
+        parts.console.log.info("sign_in.flow", flow=session.flow)
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         curfew = curfew_for(parts.settings, clock=clock)
         engine = Engine(
@@ -206,7 +209,11 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
         if halt is not None and halt.reason is HaltReason.TIME_LIMIT:
             halt = with_rest(halt, display.outlook.of(report.left))
         counts = report.summary.by_status
-        if counts[Status.DENIED] and not counts[Status.SUCCEEDED] and (advice := advice_for(parts.settings)):
+        if (
+            counts[Status.DENIED]
+            and not counts[Status.SUCCEEDED]
+            and (advice := advice_for(parts.settings, session.flow))
+        ):
             report.warnings.append(f"this app alone was denied every change. {advice}.")
         report.halt = halt and Halt(halt.reason, clean(halt.message), tuple(map(clean, halt.causes)))
         report.crash = None

@@ -15,7 +15,7 @@ from bulkpause.clock import SystemClock
 from bulkpause.errors import AuthError, ConfigError
 from bulkpause.settings import Api, Auth, Command, Flow, ProxyUrl, Secret, Settings
 from bulkpause.settings.clouds import Cloud, base_url
-from bulkpause.signin import acquire_for, advice_for, scope_of
+from bulkpause.signin import acquire_for, advice_for, flow_of, scope_of
 
 APP: dict[str, Any] = {"tenant_id": "contoso.example", "client_id": "app"}
 
@@ -169,8 +169,8 @@ CMP = Api(base_url=base_url("global", "cmp"))
     ],
 )
 def test_what_the_api_refuses_has_its_advice(given: Settings, advice: str) -> None:
-    assert advice in advice_for(given)
-    assert bool(advice) is bool(advice_for(given))
+    assert advice in advice_for(given, flow_of(given))
+    assert bool(advice) is bool(advice_for(given, flow_of(given)))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,11 @@ HINTS: Mapping[int, str] = {
 }
 """What to do about the codes that need a human (api.md section 7)."""
 
+DEVICE_CODE_ANSWERS = frozenset(
+    {"authorization_pending", "slow_down", "authorization_declined", "access_denied", "expired_token"}
+)
+"""How Entra answers while a person signs in by device code (RFC 8628 section 3.5): told to who asked, not a failure."""
+
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS})
 """Codes that ask for patience; a metadata service says 410 while it is updated."""
 
@@ -85,6 +90,8 @@ def judge_answer(host: str, status: int, headers: Mapping[str, str], body: str) 
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         said = f": {_words(payload)}" if payload else ""
         return TokenUnavailableError(f"{host} answered {status}{said}", retry_after_s=_seconds(headers))
+    if payload is not None and payload.get("error") in DEVICE_CODE_ANSWERS:
+        return None
     if payload is None or "error" not in payload:
         return TokenUnavailableError(f"{host} answered {status}, and not in Entra's words (a proxy's page?)")
     return judge_error(payload, retry_after_s=_seconds(headers))

@@ -114,7 +114,9 @@ async def _read(settings: Settings, options: dict[str, Any]) -> tuple[Listing, f
         clock=SystemClock(),
         rng=random.Random(),  # noqa: S311 - jitter
         notify=lambda notice: log.info(notice.event, **notice.fields),
+        say=streams.say,
     ) as session:
+        log.info("sign_in.flow", flow=session.flow)
         owners: frozenset[str] = frozenset()
         if options["mine"]:
             owners = frozenset(map(str.casefold, identities(await session.token_gate.tokens.token())))

@@ -63,6 +63,8 @@ class Target(StrEnum):
     LIST = "list"
     TOKEN = "token"  # noqa: S105 - a word of the grammar
     DISCOVERY = "discovery"
+    DEVICE_CODE = "devicecode"
+    AUTHORIZE = "authorize"
 
 
 PUTS: Final = frozenset({Target.PAUSE, Target.RESUME})

@@ -34,7 +34,8 @@ KIND    300..599    that status. DETAIL of 3xx is the Location (another host unl
         claims      401 (DETAIL: 403) with a claims challenge, until a token comes that was asked for with those claims
 WHERE   5%          of the reports, chosen by seed        ~5%          of the requests, chosen by seed
         id=UUID|UUID...                                   n=30, n=30..40, every=10   by number of the PUT
-        t=2..5      seconds since the first PUT           pause, resume, list, token, discovery   (default: any PUT)
+        t=2..5      seconds since the first PUT           pause, resume, list, token, discovery,
+                                                              devicecode, authorize   (default: any PUT)
 """
 
 

@@ -104,7 +104,8 @@ def stand_in(step: Step, request: Request, *, target: Target, casing: Casing) ->
             return failure(
                 step.status,
                 casing=casing,
-                shape=step.shape or (Shape.ENTRA if target in {Target.TOKEN, Target.DISCOVERY} else None),
+                shape=step.shape
+                or (Shape.ENTRA if target in {Target.TOKEN, Target.DISCOVERY, Target.DEVICE_CODE} else None),
                 headers={"Location": _elsewhere(step, request)} if moved else _retry_after(step, at=request.at),
                 retry_after_s=_plain_seconds(step),
             )
