@@ -122,7 +122,14 @@ def steady_state(rounds: int) -> list[Verdict]:
 def _steady(base_url: str, ids: Path, folder: Path, environment: Mapping[str, str]) -> Steady:
     runs = Path(tempfile.mkdtemp(dir=folder))
     command = [str(COMMAND), "pause", str(ids), "--format", "lines", "--base-url", base_url, "--runs-dir", str(runs)]
-    command += ["--rate", f"{UNREACHABLE_PER_S:.0f}/s", "--no-adapt", "--concurrency", str(CONCURRENCY), "--no-snapshot"]
+    command += [
+        "--rate",
+        f"{UNREACHABLE_PER_S:.0f}/s",
+        "--no-adapt",
+        "--concurrency",
+        str(CONCURRENCY),
+        "--no-snapshot",
+    ]
     command += ["--yes", "--progress", "none", "--json"]
     done = subprocess.run(
         on_core(CLIENT_CORE, command), env=_environment(folder, environment), capture_output=True, check=False

@@ -138,6 +138,7 @@ def client_settings(settings: Settings) -> ClientSettings:
         connections=settings.run.concurrency,
         timeout_s=api.timeout_s,
         connect_timeout_s=api.connect_timeout_s,
+        read_timeout_s=api.read_timeout_s,
         trust=trust_of(settings),
         proxy=None if api.proxy is None else api.proxy.reveal(),
     )

@@ -248,7 +248,7 @@ def app_of(settings: Settings, flow: Flow) -> EntraApp:
         authority=auth.authority,
         scope=scope_of(settings, flow),
         trust=trust_of(settings),
-        proxy=None if api.proxy is None else api.proxy.reveal(),
+        proxy=None if auth.proxy is None else auth.proxy.reveal(),
         timeout_s=auth.timeout_s,
     )
 

@@ -52,8 +52,9 @@ def test_a_certificate_signs_the_app_in(
 
 
 def test_the_way_to_entra_is_the_way_to_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    api = Api(ca_file=Path("ca.pem"), proxy=ProxyUrl("http://joe:pw@proxy:3128"))
-    app = made(monkeypatch, "client_secret", settings(api, **APP, client_secret=Secret("s"), timeout_s=7.0))[0]
+    api, proxy = Api(ca_file=Path("ca.pem")), ProxyUrl("http://joe:pw@proxy:3128")
+    chosen = settings(api, **APP, client_secret=Secret("s"), timeout_s=7.0, proxy=proxy)
+    app = made(monkeypatch, "client_secret", chosen)[0]
     assert (app.trust.ca_file, app.proxy, app.timeout_s) == (Path("ca.pem"), "http://joe:pw@proxy:3128", 7.0)
 
 

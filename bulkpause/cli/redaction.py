@@ -15,9 +15,9 @@ def redactor_for(settings: Settings) -> Redactor:
     from bulkpause.redaction import Redactor  # noqa: PLC0415 - keep --help quick
 
     auth, api = settings.auth, settings.api
-    secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy]
+    secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy, auth.proxy]
     known = [secret.reveal() for secret in secrets if secret is not None]
-    if api.proxy is not None:
-        password = urlsplit(api.proxy.reveal()).password or ""
+    for proxy in filter(None, (api.proxy, auth.proxy)):
+        password = urlsplit(proxy.reveal()).password or ""
         known += [password, unquote(password)]
     return Redactor(known)

@@ -94,6 +94,8 @@ class Auth:
     token_file: Path | None = None
     token_command: Command | None = None
     authority: str = CLOUDS["global"].authority
+    proxy: ProxyUrl | None = None
+    """The way to the authority; `load` puts here what is meant if nothing is set."""
     scope: str | None = None
     """None for the API's own: `/.default` for an app alone, `/user_impersonation` for an app and a person."""
     timeout_s: float = 30.0
