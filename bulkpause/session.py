@@ -92,13 +92,13 @@ async def connected(
     clock: Clock,
     rng: random.Random,
     notify: Callable[[Notice], None],
-    learn: Callable[[str], None] = lambda _secret: None,
+    learn: Callable[[str], None],
     say: Callable[[str], None] = say_on_stderr,
     departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[Session]:
     """A session as `settings` ask for; nothing is sent yet.
 
-    `notify` hears what its parts decide, `learn` each secret that is fetched, `departed` when each request leaves;
+    `notify` hears what its parts decide, `learn` each secret before it is used, `departed` when each request leaves;
     `say` is how a person is asked to sign in.
     Raises ConfigError if credentials are missing or a file they name is unusable, AuthError if nobody has signed in.
     """

@@ -103,6 +103,7 @@ class TrustingAdapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - there is one proxy only
+        """How the proxy is told who asks."""
         return {} if self._proxy is None else dict(self._proxy.headers)
 
 

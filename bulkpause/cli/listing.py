@@ -114,6 +114,7 @@ async def _read(settings: Settings, options: dict[str, Any]) -> tuple[Listing, f
         clock=SystemClock(),
         rng=random.Random(),  # noqa: S311 - jitter
         notify=lambda notice: log.info(notice.event, **notice.fields),
+        learn=log.redactor.learn,
         say=streams.say,
     ) as session:
         log.info("sign_in.flow", flow=session.flow)

@@ -18,6 +18,7 @@ from bulkpause.settings.values import (
     ProxyUrl,
     Rate,
     Secret,
+    SecretReference,
     Until,
     is_visible_ascii,
 )
@@ -110,10 +111,9 @@ class Auth:
             value = getattr(self, name)
             if value is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*", value):
                 raise SettingError(f"auth.{name}", value, "must be a UUID or a domain name")
-        if self.token is not None and not is_visible_ascii(self.token.reveal()):
-            raise SettingError(
-                "auth.token", self.token, "must be the token alone: no 'Bearer', no blank, no line break"
-            )
+        token = None if isinstance(self.token, SecretReference) else self.token
+        if token is not None and not is_visible_ascii(token.reveal()):
+            raise SettingError("auth.token", token, "must be the token alone: no 'Bearer', no blank, no line break")
         authority = self.authority if "://" in self.authority else f"https://{self.authority}"  # as the Azure SDK does
         if urlsplit(checked_url("auth.authority", authority)).path or not authority.startswith("https://"):
             raise SettingError("auth.authority", authority, "must be https://host; the tenant goes into auth.tenant_id")
