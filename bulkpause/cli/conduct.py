@@ -12,7 +12,7 @@ from bulkpause.cli import confirm, exits, streams
 from bulkpause.cli.options import load_settings
 from bulkpause.cli.redaction import redactor_for
 from bulkpause.cli.sandboxed import in_sandbox
-from bulkpause.errors import BulkpauseError, UsageError
+from bulkpause.errors import BulkpauseError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     import random
@@ -102,9 +102,23 @@ def prepared(
 
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
-    settings.auth.decide_flow()
+    _refuse_unattended(settings, options)
     settings = resolve_secrets(settings, environ=os.environ)
     return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
+
+
+def _refuse_unattended(settings: Settings, options: dict[str, Any]) -> None:
+    """Raise ConfigError if credentials are missing, or if a person would have to sign in where there is none."""
+    from bulkpause.signin import flow_of  # noqa: PLC0415 - keep --help quick
+
+    if flow_of(settings) != "device_code":
+        return
+    why = "--no-input forbids that" if options.get("no_input") else "there is no terminal to ask on"
+    if options.get("no_input") or not sys.stderr.isatty():
+        raise ConfigError(
+            f"auth.flow is device_code, by which a person signs in for each run, and {why}. For unattended runs, "
+            "type `bulkpause login` once, at a terminal, and set auth.flow to refresh_token."
+        )
 
 
 def console(settings: Settings) -> Console:

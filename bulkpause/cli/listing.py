@@ -92,7 +92,7 @@ def list_reports(**options: Any) -> int:
         listing, owners = asyncio.run(_read(settings, options))
     if listing.error is not None:
         streams.say(f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing)}")
-        return exits.of_verdict(listing.verdict)
+        return exits.of_unread(listing.verdict, listing.halt)
     chosen = [report for report in listing.reports if _is_chosen(report, options, owners)]
     _show(chosen, form=options["form"])
     streams.say(_counts(chosen, listing, options, owners))
@@ -115,7 +115,9 @@ async def _read(settings: Settings, options: dict[str, Any]) -> tuple[Listing, f
         rng=random.Random(),  # noqa: S311 - jitter
         notify=lambda notice: log.info(notice.event, **notice.fields),
         learn=log.redactor.learn,
+        say=streams.say,
     ) as session:
+        log.info("sign_in.flow", flow=session.flow)
         owners: frozenset[str] = frozenset()
         if options["mine"]:
             owners = frozenset(map(str.casefold, identities(await session.token_gate.tokens.token())))
@@ -198,10 +200,12 @@ def _advice(listing: Listing) -> str:
     from bulkpause.models import Verdict  # noqa: PLC0415 - keep --help quick
 
     nothing = "Nothing is listed, since a part would look like the whole."
+    if listing.halt is not None:  # which says so itself
+        return nothing
     match listing.verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
             return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center."
-        case Verdict.THROTTLED if listing.halt is None:  # which says so itself
+        case Verdict.THROTTLED:
             return f"{nothing} Try again later."
         case Verdict.UNANSWERED:
             return f"{nothing} Check the network, proxy and api.base_url."

@@ -69,10 +69,7 @@ def load(
         lines = [str(refusal(error.key, error.value, origins[error.key], error.why)) for error in errors]
         raise ConfigError("\n".join(lines))
     settings, origins = _in_cloud(settings, origins)
-    if settings.api.proxy is None and (found := find_proxy(settings.api.base_url, environ)) is not None:
-        proxy, variable = found
-        origins["api.proxy"] = f"environment {variable}"
-        settings = replace(settings, api=replace(settings.api, proxy=proxy))
+    settings, origins = _through_proxies(settings, origins, environ)
     return Loaded(settings, origins)
 
 
@@ -93,6 +90,27 @@ def _in_cloud(settings: Settings, origins: dict[str, str]) -> tuple[Settings, di
     if origins["auth.authority"] == "default" and origins["api.cloud"] != "default":
         auth = replace(auth, authority=CLOUDS[api.cloud].authority)
         origins = origins | {"auth.authority": "api.cloud"}
+    return replace(settings, api=api, auth=auth), origins
+
+
+def _through_proxies(
+    settings: Settings, origins: dict[str, str], environ: Mapping[str, str]
+) -> tuple[Settings, dict[str, str]]:
+    """The settings with the proxies that nobody set: `api.proxy` for both, else what the environment says of each host.
+
+    NO_PROXY may exempt the one and not the other.
+    """
+    api, auth = settings.api, settings.auth
+    is_set = api.proxy is not None
+    if not is_set and (found := find_proxy(api.base_url, environ)) is not None:
+        api = replace(api, proxy=found[0])
+        origins = origins | {"api.proxy": f"environment {found[1]}"}
+    if is_set and auth.proxy is None:
+        auth = replace(auth, proxy=api.proxy)
+        origins = origins | {"auth.proxy": "api.proxy"}
+    elif auth.proxy is None and (found := find_proxy(auth.authority, environ, key="auth.proxy")) is not None:
+        auth = replace(auth, proxy=found[0])
+        origins = origins | {"auth.proxy": f"environment {found[1]}"}
     return replace(settings, api=api, auth=auth), origins
 
 

@@ -99,7 +99,9 @@ class ProxyUrl(Secret):
         except ValueError:  # its text can quote the password
             usable = False
         if not usable or not is_visible_ascii(url):
-            raise ValueError("must be http://host:port or http://user:password@host:port")
+            raise ValueError(
+                "must be http://host:port or http://user:password@host:port, odd characters percent-encoded"
+            )
         super().__init__(url)
 
     def __repr__(self) -> str:

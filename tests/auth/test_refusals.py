@@ -37,12 +37,23 @@ def test_entras_refusal_reads_as_one_line_with_remedy_code_and_trace_id() -> Non
     )
 
 
-@pytest.mark.parametrize("code", [50076, 50078, 65001, 90002, 700016, 700024, 700027, 7000215, 7000222])
+NEED_A_HUMAN = [
+    50034, 50057, 50076, 50078, 50079, 50126, 50158, 50173, 53003, 65001, 65004, 70008, 90002, 500011, 530003, 700016,
+    700024, 700027, 700082, 700211, 700212, 700213, 7000215, 7000218, 7000222,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", NEED_A_HUMAN)
 def test_a_code_that_needs_a_human_carries_its_remedy(code: int) -> None:
     for payload in ({"error": "x", "error_codes": [code]}, {"error": "x", "error_description": f"AADSTS{code}: no."}):
         failure = judge_error(payload)
         assert HINTS[code] in str(failure)
         assert not isinstance(failure, TokenUnavailableError)
+
+
+@pytest.mark.parametrize("code", [50076, 50078, 50079, 50158, 50173, 70008, 70043, 700082])
+def test_what_only_a_person_can_mend_names_the_command(code: int) -> None:
+    assert HINTS[code].endswith("type `bulkpause login`")
 
 
 @pytest.mark.parametrize(
@@ -120,22 +131,28 @@ CONNECTION = HTTPSConnection("p", 4407)
 @pytest.mark.parametrize(
     ("cause", "text", "may_heal"),
     [
-        (certificate_error(10, "certificate has expired"), "is refused: certificate has expired", False),
-        (certificate_error(20, "unable to get local issuer"), "is refused: unable to get local issuer", False),
-        (certificate_error(7, "signature failure"), "out of reach: TLS failed", True),
-        (ssl.SSLError(1, "record layer failure"), "out of reach: TLS failed", True),
+        (certificate_error(10, "certificate has expired"), "of login.example is refused: it has expired", False),
+        (certificate_error(20, "unable to get local issuer"), "is refused: it comes from an unknown authority", False),
+        (certificate_error(7, "signature failure"), "out of reach: no TLS with it: broken off", True),
+        (ssl.SSLError(1, "record layer failure"), "out of reach: no TLS with it: broken off", True),
         (caused(NewConnectionError(CONNECTION, "x"), socket.gaierror(-2, "x")), "its name cannot be resolved", True),
         (ConnectionRefusedError(111, "Connection refused"), "out of reach: Connection refused", True),
         (ReadTimeoutError(None, "/", "read timed out"), "no answer within 30 s", True),  # type: ignore[arg-type]
         (TimeoutError(), "no answer within 30 s", True),
         (NewConnectionError(CONNECTION, "odd"), "out of reach: NewConnectionError", True),
-        (ProxyError("x", OSError("Tunnel connection failed: 407 Denied")), "the proxy refuses its user", False),
+        (ProxyError("x", OSError("Tunnel connection failed: 407 Denied")), "the proxy p:4407 refuses its user", False),
+        (ProxyError("x", OSError("Tunnel connection failed: 401 Who")), "the proxy p:4407 refuses its user", False),
+        (
+            ProxyError("x", OSError("Tunnel connection failed: 403 No")),
+            "p:4407 does not allow login.example (40",
+            False,
+        ),
         (ProxyError("x", OSError("Tunnel connection failed: 502 Bad")), "says: Tunnel connection failed: 502", True),
     ],
 )
 def test_a_failure_on_the_wire_is_named_by_its_cause(cause: Exception, text: str, *, may_heal: bool) -> None:
     wrapped = requests.ConnectionError(MaxRetryError(None, "/?secret=s3cret", cause))  # type: ignore[arg-type]
-    failure = judge_wire(HOST, wrapped, timeout_s=30)
+    failure = judge_wire(HOST, wrapped, timeout_s=30, proxy="p:4407")
     assert text in str(failure)
     assert "s3cret" not in str(failure)
     assert isinstance(failure, TokenUnavailableError) is may_heal

@@ -24,6 +24,8 @@ OTHER = "db4a9861-3d48-4b2b-b6fb-0a3e7e95c165"
         ("307:http://127.0.0.1:9/x", (Step(kind=Kind.STATUS, status=307, detail="http://127.0.0.1:9/x"),)),
         ("lie-status:404", (Step(kind=Kind.LIE_STATUS, detail="404"),)),
         ("slow:0.5", (Step(kind=Kind.SLOW, detail="0.5"),)),
+        ("claims", (Step(kind=Kind.CLAIMS),)),
+        ("claims:403*1", (Step(kind=Kind.CLAIMS, detail="403", times=1),)),
         (
             "500*2+429:1+drop",
             (
