@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 
 import pytest
@@ -46,6 +47,41 @@ def test_before_the_first_request_to_the_service_leaves_there_is_one_to_entra(an
     assert operator.run("pause", operator.source(operator.sandbox.report_ids)).code == 0
     asked = [entry.operation for entry in operator.sandbox.journal.entries]
     assert asked == ["token", "list", "pause", "pause", "pause"]
+
+
+def test_a_pod_of_aks_needs_no_secret(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=3)
+    assertion = operator.sandbox.issue_assertion()
+    (operator.home / "azure-identity-token").write_text(assertion, encoding="utf-8")
+    aks = {"AZURE_CLIENT_SECRET": "", "AZURE_FEDERATED_TOKEN_FILE": "azure-identity-token"}
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "-vv", env=aks)
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 3})
+    assert operator.sandbox.assertions == (assertion,)
+    assert assertion not in ran.stdout + ran.stderr
+    assert ran.directory is not None
+    assert not any(assertion.encode() in file.read_bytes() for file in ran.directory.iterdir())
+
+
+def test_a_machine_that_has_no_identity_says_so_in_seconds(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=3)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    nowhere = {
+        "BULKPAUSE_AUTH__FLOW": "managed_identity",
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://127.0.0.1:{port}",
+    }
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "-q", env=nowhere)
+    assert ran.code == 77
+    (line,) = ran.stderr.splitlines()
+    assert "no managed identity is to be had on this machine" in line
+    assert "choose another auth.flow" in line
+    assert ran.puts == ()
+
+
+def test_a_list_that_an_app_alone_may_not_read_says_what_microsoft_documents(an_operator: MakeOperator) -> None:
+    ran = an_operator("403@list", tls=True).run("list")
+    assert ran.code == 77
+    assert "Microsoft documents an app with a person" in ran.stderr
 
 
 def test_a_revoked_token_brings_one_refresh_for_all_workers(an_operator: MakeOperator) -> None:
