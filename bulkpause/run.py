@@ -21,7 +21,7 @@ from bulkpause.events import halt_fields
 from bulkpause.gates import ReachGate
 from bulkpause.logs import LazyLog
 from bulkpause.manifest import Manifest
-from bulkpause.models import Halt, HaltReason, Notice, SourceCounts
+from bulkpause.models import Halt, HaltReason, Notice, SourceCounts, Status
 from bulkpause.ports import nothing_known
 from bulkpause.progress import Style
 from bulkpause.record import RunRecord
@@ -29,6 +29,7 @@ from bulkpause.runs.identity import Run
 from bulkpause.runs.report import RunReport, write_summary
 from bulkpause.session import Session, connected, retry_policy
 from bulkpause.settings import Settings, settings_digest
+from bulkpause.signin import advice_for
 from bulkpause.stopping import StopSignals, sole_cause, unless_stopped
 from bulkpause.tenant.readback import take_snapshot, verify
 from bulkpause.tenant.snapshot import Snapshot
@@ -120,7 +121,8 @@ async def execute(
                 report.audit_error = audit_error(error)
                 if report.audit_error is None:
                     cause = sole_cause(error)
-                    report.crash = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    said = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    report.crash = log.redactor.text(said)
                     raise cause from None
             finally:
                 if work.manifest is not None:
@@ -141,7 +143,16 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     retry, clean = parts.settings.retry, parts.console.log.redactor.text
     watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
     notify = watch.hearing(record.notice)
-    async with connected(parts.settings, clock=clock, rng=rng, notify=notify, departed=record.departed) as session:
+    async with connected(
+        parts.settings,
+        clock=clock,
+        rng=rng,
+        notify=notify,
+        learn=parts.console.log.redactor.learn,
+        say=parts.console.say,
+        departed=record.departed,
+    ) as session:
+        parts.console.log.info("sign_in.flow", flow=session.flow)
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)
         curfew = curfew_for(parts.settings, clock=clock)
         engine = Engine(
@@ -204,6 +215,13 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
             record.notice(Notice("halted", halt_fields(halt)))
         if halt is not None and halt.reason is HaltReason.TIME_LIMIT:
             halt = with_rest(halt, display.outlook.of(report.left))
+        counts = report.summary.by_status
+        if (
+            counts[Status.DENIED]
+            and not counts[Status.SUCCEEDED]
+            and (advice := advice_for(parts.settings, session.flow))
+        ):
+            report.warnings.append(f"this app alone was denied every change. {advice}.")
         report.halt = halt and Halt(halt.reason, clean(halt.message), tuple(map(clean, halt.causes)))
         report.crash = None
 

@@ -20,8 +20,8 @@ from bulkpause.ports import Gate
 from bulkpause.replies.pages import NO_QUERY
 from bulkpause.reports import Listing, read_reports
 from bulkpause.retry import RetryPolicy
-from bulkpause.settings import Settings
-from bulkpause.signin import acquire_for, trust_of
+from bulkpause.settings import Flow, Settings
+from bulkpause.signin import acquire_for, advice_for, flow_of, say_on_stderr, token_timeout_s, trust_of
 
 NO_REPORT: Final = ReportId("")
 """What a read is about, to gates that ask."""
@@ -35,6 +35,8 @@ class Session:
     """A signed-in session with the service, and its gates."""
 
     settings: Settings
+    flow: Flow
+    """How it signs in."""
     api: ReportClient
     token_gate: TokenGate
     hold: HoldGate
@@ -90,14 +92,24 @@ async def connected(
     clock: Clock,
     rng: random.Random,
     notify: Callable[[Notice], None],
+    learn: Callable[[str], None],
+    say: Callable[[str], None] = say_on_stderr,
     departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[Session]:
     """A session as `settings` ask for; nothing is sent yet.
 
-    `notify` hears what its parts decide, `departed` when each request leaves.
-    Raises ConfigError if credentials are missing or a file they name is unusable.
+    `notify` hears what its parts decide, `learn` each secret before it is used, `departed` when each request leaves;
+    `say` is how a person is asked to sign in.
+    Raises ConfigError if credentials are missing or a file they name is unusable, AuthError if nobody has signed in.
     """
-    tokens = Tokens(acquire_for(settings, clock=clock), clock, notify=notify, token_timeout_s=settings.auth.timeout_s)
+    flow = flow_of(settings)
+    tokens = Tokens(
+        acquire_for(settings, clock=clock, learn=learn, say=say),
+        clock,
+        notify=notify,
+        learn=learn,
+        token_timeout_s=token_timeout_s(settings, flow),
+    )
     run, heart = settings.run, Heartbeat()
     pace = None
     if run.adapt:
@@ -114,7 +126,8 @@ async def connected(
     client = ReportClient(client_settings(settings), tokens=tokens, clock=clock, departed=departed)
     with heart:
         async with client as api:
-            yield Session(settings, api, TokenGate(tokens), hold, breaker, pace, rate, clock, rng)
+            token_gate = TokenGate(tokens, advice=advice_for(settings, flow))
+            yield Session(settings, flow, api, token_gate, hold, breaker, pace, rate, clock, rng)
 
 
 def client_settings(settings: Settings) -> ClientSettings:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from bulkpause.models import MESSAGE_LIMIT, Operation, Reply, Verdict
 from bulkpause.replies import judge
 from bulkpause.replies.envelope import BODY_LIMIT
+from bulkpause.replies.puts import NO_MFA
 from tests.envelopes import CASINGS, HTML, JSON, NOW, OTHER, PAYLOADS, REPORT, VALUES, Casing, envelope, pascal, report
 
 VERDICTS = {
@@ -252,7 +253,7 @@ def test_the_servers_words_are_found_in_every_error_shape(body: bytes | None, me
 
 def test_the_code_that_asks_for_a_second_factor_reaches_the_reader() -> None:
     reply = judged(orjson.dumps({"code": 900421, "description": "MFA required"}), 401)
-    assert reply == Reply(Verdict.UNAUTHORISED, 401, 401, message="900421: MFA required")
+    assert reply == Reply(Verdict.UNAUTHORISED, 401, 401, message="900421: MFA required", halt=NO_MFA)
 
 
 @pytest.mark.parametrize("http_status", [300, 301, 302, 303, 304, 307, 308, 399])
@@ -266,9 +267,9 @@ def test_a_redirect_is_refused_and_says_where_it_led(http_status: int) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("You sent Authorization: Bearer s3cret-token, no", "You sent Authorization: Bearer **** no"),
-        ('{"authorization":"bearer s3cret"}', '{"authorization":"bearer ****"}'),
-        ("token eyJ0eXAi.eyJhdWQi.c2ln is old", "token eyJ**** is old"),
+        ("You sent Authorization: Bearer s3cret-token, no", "You sent Authorization: Bearer ****, no"),
+        ('{"authorization":"bearer s3cret"}', '{"authorization":"****"}'),
+        ("token eyJ0eXAi.eyJhdWQi.c2ln is old", "token **** is old"),
         ("see https://blob/x?sv=1&sig=s3cret%3D&se=2", "see https://blob/x?sv=1&sig=****&se=2"),
         ("x" * (MESSAGE_LIMIT - 8) + "Bearer s3cret", "x" * (MESSAGE_LIMIT - 8) + "Bearer …"),
     ],

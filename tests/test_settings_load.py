@@ -535,14 +535,7 @@ def test_the_example_equals_the_defaults(tmp_path: Path) -> None:
 def test_the_example_shows_every_setting_that_a_file_may_hold(tmp_path: Path) -> None:
     uncommented = re.sub(r"^# (?=[a-z_]+ = |\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     result = loaded(tmp_path, uncommented, profile="night")
-    secrets = {
-        "api.client_certificate_passphrase",
-        "auth.client_secret",
-        "auth.certificate_passphrase",
-        "auth.refresh_token",
-        "auth.token",
-    }
-    assert {key for key, origin in result.origins.items() if origin == "default"} == secrets
+    assert {key for key, origin in result.origins.items() if origin == "default"} == set()
     assert result.settings.run.rate == Rate(1)
 
 

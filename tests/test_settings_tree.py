@@ -124,6 +124,7 @@ def test_a_long_value_is_cut_in_the_message() -> None:
     assert len(str(caught.value)) < 160
 
 
+APP = {"tenant_id": "t", "client_id": "c"}
 SECRET = {"tenant_id": "t", "client_id": "c", "client_secret": Secret("s")}
 CERTIFICATE = {"tenant_id": "t", "client_id": "c", "certificate_file": Path("c.pfx")}
 
@@ -140,10 +141,50 @@ CERTIFICATE = {"tenant_id": "t", "client_id": "c", "certificate_file": Path("c.p
         ({"token_command": Command(["az"])}, "token"),
         (SECRET | {"token": Secret("x")}, "token"),
         (SECRET | {"token": Secret("x"), "flow": "client_secret"}, "client_secret"),
+        (APP | {"assertion_file": Path("a")}, "federated"),
+        (APP | {"assertion_command": Command(["az"])}, "federated"),
+        (APP | {"assertion_from": "github"}, "federated"),
+        (APP | {"identity_client_id": "i"}, "federated"),
+        (APP | {"flow": "federated", "assertion_from": "managed_identity"}, "federated"),
+        (SECRET | {"assertion_file": Path("a"), "flow": "federated"}, "federated"),
+        ({"flow": "managed_identity"}, "managed_identity"),
+        ({"flow": "managed_identity", "client_id": "c"}, "managed_identity"),
+        (APP | {"refresh_token": Secret("r")}, "refresh_token"),
+        (SECRET | {"refresh_token": Secret("r")}, "refresh_token"),
+        (SECRET | {"refresh_token": Secret("r"), "token": Secret("x")}, "token"),
+        (APP | {"flow": "refresh_token"}, "refresh_token"),
+        (APP | {"flow": "device_code"}, "device_code"),
     ],
 )
 def test_the_flow_follows_from_the_credentials(given: dict[str, Any], flow: str) -> None:
     assert Auth(**given).decide_flow() == flow
+
+
+@pytest.mark.parametrize(
+    ("given", "flow"),
+    [
+        (APP, "refresh_token"),
+        (SECRET, "refresh_token"),
+        (SECRET | {"flow": "client_secret"}, "client_secret"),
+        ({"token": Secret("x")}, "token"),
+    ],
+)
+def test_a_person_who_has_signed_in_comes_before_the_app_alone(given: dict[str, Any], flow: str) -> None:
+    assert Auth(**given).decide_flow(signed_in=True) == flow
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ({"assertion_file": Path("a")}, "file"),
+        ({"assertion_command": Command(["az"])}, "command"),
+        ({"identity_client_id": "i"}, "managed_identity"),
+        ({"assertion_file": Path("a"), "assertion_from": "github"}, "github"),
+        ({"assertion_file": Path("a"), "assertion_command": Command(["az"]), "assertion_from": "command"}, "command"),
+    ],
+)
+def test_the_assertion_is_the_one_that_is_given_or_named(given: dict[str, Any], source: str) -> None:
+    assert Auth(**given).decide_assertion() == source
 
 
 @pytest.mark.parametrize(
@@ -155,6 +196,24 @@ def test_the_flow_follows_from_the_credentials(given: dict[str, Any], flow: str)
         ({"flow": "certificate", "tenant_id": "t", "client_id": "c"}, ["AZURE_CLIENT_CERTIFICATE_PATH"], ["TENANT"]),
         (SECRET | {"flow": "token"}, ["BULKPAUSE_TOKEN", "auth.token_file", "auth.token_command"], ["AZURE"]),
         (SECRET | CERTIFICATE, ["auth.client_secret", "auth.certificate_file", "auth.flow"], ["BULKPAUSE_TOKEN"]),
+        (SECRET | {"assertion_file": Path("a")}, ["Both auth.client_secret and auth.assertion_file"], ["BULKPAUSE_TO"]),
+        (
+            SECRET | CERTIFICATE | {"assertion_from": "github"},
+            ["auth.client_secret, auth.certificate_file and auth.assertion_from are given", "certificate or federated"],
+            ["Both"],
+        ),
+        ({}, ["`bulkpause login`"], []),
+        ({"flow": "refresh_token"}, ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"], ["SECRET", "bulkpause login"]),
+        ({"flow": "device_code", "tenant_id": "t"}, ["AZURE_CLIENT_ID"], ["TENANT", "bulkpause login"]),
+        ({"flow": "federated", "client_id": "c"}, ["AZURE_TENANT_ID", "bulkpause login"], ["AZURE_CLIENT_ID"]),
+        (APP | {"flow": "federated"}, ["AZURE_FEDERATED_TOKEN_FILE", "auth.assertion_from to github"], ["login"]),
+        (APP | {"assertion_from": "file"}, ["AZURE_FEDERATED_TOKEN_FILE"], ["TENANT"]),
+        (APP | {"assertion_from": "command", "assertion_file": Path("a")}, ["auth.assertion_command"], ["TENANT"]),
+        (
+            APP | {"assertion_file": Path("a"), "assertion_command": Command(["az"])},
+            ["auth.assertion_from", "file or command"],
+            ["BULKPAUSE_TOKEN"],
+        ),
     ],
 )
 def test_credentials_that_do_not_suffice_are_named(given: dict[str, Any], named: list[str], unnamed: list[str]) -> None:

@@ -12,9 +12,10 @@ import pytest
 from bulkpause import signin
 from bulkpause.auth import EntraApp
 from bulkpause.clock import SystemClock
-from bulkpause.errors import ConfigError
-from bulkpause.settings import Api, Auth, Command, ProxyUrl, Secret, Settings
-from bulkpause.signin import acquire_for
+from bulkpause.errors import AuthError, ConfigError
+from bulkpause.settings import Api, Auth, Command, Flow, ProxyUrl, Secret, Settings
+from bulkpause.settings.clouds import Cloud, base_url
+from bulkpause.signin import acquire_for, advice_for, flow_of, scope_of
 
 APP: dict[str, Any] = {"tenant_id": "contoso.example", "client_id": "app"}
 
@@ -50,24 +51,6 @@ def test_a_certificate_signs_the_app_in(
     assert (app.client_id, file, options["passphrase"]) == ("app", Path("app.pfx"), passphrase)
 
 
-@pytest.mark.parametrize(
-    ("authority", "is_asked"),
-    [
-        ("https://login.microsoftonline.com", True),
-        ("https://login.microsoftonline.us", True),
-        ("https://login.partner.microsoftonline.cn", True),
-        ("https://localhost:8443", False),
-        ("https://login.microsoftonline.com.evil.example", False),
-        ("https://evilmicrosoftonline.com", False),
-    ],
-)
-def test_only_microsofts_own_hosts_are_asked_about_themselves(
-    monkeypatch: pytest.MonkeyPatch, authority: str, is_asked: bool
-) -> None:
-    given = settings(**APP, client_secret=Secret("s"), authority=authority)
-    assert made(monkeypatch, "client_secret", given)[0].instance_discovery is is_asked
-
-
 def test_the_way_to_entra_is_the_way_to_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
     api, proxy = Api(ca_file=Path("ca.pem")), ProxyUrl("http://joe:pw@proxy:3128")
     chosen = settings(api, **APP, client_secret=Secret("s"), timeout_s=7.0, proxy=proxy)
@@ -95,6 +78,102 @@ def test_a_ready_token_wins_over_credentials() -> None:
     assert acquire_for(given, clock=SystemClock())().value == "ready"
 
 
+GITHUB = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://github.example/id", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "audience"),
+    [
+        ("global", "api://AzureADTokenExchange"),
+        ("us_government", "api://AzureADTokenExchangeUSGov"),
+        ("china", "api://AzureADTokenExchangeChina"),
+    ],
+)
+def test_github_speaks_for_the_app_to_the_cloud_it_is_in(
+    monkeypatch: pytest.MonkeyPatch, cloud: Cloud, audience: str
+) -> None:
+    called: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(signin, "assertion_from_github", lambda *args, **options: called.append((*args, options)))
+    given = settings(Api(cloud=cloud), **APP, assertion_from="github", timeout_s=7.0)
+    heard: list[str] = []
+    acquire_for(given, clock=SystemClock(), environ=GITHUB, learn=heard.append)
+    ((url, token, options),) = called
+    assert (url, token, options["audience"]) == ("https://github.example/id", "job", audience)
+    assert (options["timeout_s"], options["proxy"]) == (7.0, None)
+    options["learn"]("heard")
+    assert heard == ["heard"]
+
+
+@pytest.mark.parametrize("missing", list(GITHUB))
+def test_outside_of_github_or_without_its_permission_that_is_said(missing: str) -> None:
+    environ = {**GITHUB, missing: ""}
+    with pytest.raises(ConfigError, match="add `permissions: id-token: write` to the job"):
+        acquire_for(settings(**APP, assertion_from="github"), clock=SystemClock(), environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("auth", "named"),
+    [
+        ({"assertion_file": Path("nowhere")}, "auth.assertion_file nowhere cannot be read"),
+        (
+            {"assertion_command": Command(["no-such-program-1"])},
+            "auth.assertion_command no-such-program-1 cannot be run",
+        ),
+    ],
+)
+def test_an_assertion_comes_from_where_the_settings_say(auth: dict[str, Any], named: str) -> None:
+    with pytest.raises(AuthError, match=named):
+        acquire_for(settings(**APP, **auth), clock=SystemClock())()
+
+
+@pytest.mark.parametrize(
+    ("auth", "resource", "client_id"),
+    [
+        ({"flow": "managed_identity"}, "https://api.partnercenter.microsoft.com", None),
+        ({"flow": "managed_identity", "client_id": "mine"}, "https://api.partnercenter.microsoft.com", "mine"),
+        ({"flow": "managed_identity", "scope": "api://other/.default"}, "api://other", None),
+        ({**APP, "assertion_from": "managed_identity"}, "api://AzureADTokenExchange", None),
+        ({**APP, "identity_client_id": "mine"}, "api://AzureADTokenExchange", "mine"),
+    ],
+)
+def test_a_managed_identity_is_asked_for_the_api_or_for_the_app(
+    monkeypatch: pytest.MonkeyPatch, auth: dict[str, Any], resource: str, client_id: str | None
+) -> None:
+    (options,) = made(monkeypatch, "managed_identity", settings(**auth))
+    assert (options["resource"], options["client_id"]) == (resource, client_id)
+
+
+@pytest.mark.parametrize("flow", ["client_secret", "certificate", "federated", "managed_identity"])
+def test_an_app_alone_asks_for_all_it_may(flow: Flow) -> None:
+    assert scope_of(settings(), flow) == "https://api.partnercenter.microsoft.com/.default"
+
+
+@pytest.mark.parametrize("flow", ["refresh_token", "device_code"])
+def test_an_app_asks_to_act_for_a_person(flow: Flow) -> None:
+    china = Settings(api=Api(cloud="china"))
+    assert scope_of(china, flow) == "https://partner.partnercenterapi.microsoftonline.cn/user_impersonation"
+    assert scope_of(settings(scope="api://other/x"), flow) == "api://other/x"
+
+
+CMP = Api(base_url=base_url("global", "cmp"))
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (settings(**APP, client_secret=Secret("s")), "type `bulkpause login`"),
+        (settings(flow="managed_identity"), "type `bulkpause login`"),
+        (settings(CMP, flow="managed_identity"), "auth.assertion_from managed_identity"),
+        (settings(CMP, **APP, client_secret=Secret("s")), ""),
+        (settings(token=Secret("ready")), ""),
+        (settings(**APP, refresh_token=Secret("r")), ""),
+    ],
+)
+def test_what_the_api_refuses_has_its_advice(given: Settings, advice: str) -> None:
+    assert advice in advice_for(given, flow_of(given))
+    assert bool(advice) is bool(advice_for(given, flow_of(given)))
+
+
 @pytest.mark.parametrize(
     ("auth", "missing"),
     [
@@ -116,3 +195,29 @@ def test_missing_credentials_are_named(auth: dict[str, Any], missing: list[str])
 
 def signin_names() -> list[str]:
     return ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"]
+
+
+def test_a_command_sees_all_of_the_environment_but_secrets() -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AZURE_TENANT_ID": "contoso.example",
+        "AZURE_CLIENT_SECRET": "s3cret-1",
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD": "s3cret-2",
+        "BULKPAUSE_TOKEN": "s3cret-3",
+        "BULKPAUSE_AUTH__REFRESH_TOKEN": "s3cret-4",
+        "BULKPAUSE_API__PROXY": "http://joe:s3cret-5@proxy:1",
+        "BULKPAUSE_API__CLIENT_CERTIFICATE_PASSPHRASE": "s3cret-6",
+        "MINE": "s3cret-7\n",
+        "HTTPS_PROXY": "http://joe:pw@proxy:1",
+        "BULKPAUSE_RUN__RATE": "5/s",
+    }
+    script = "import os; print('|'.join(f'{k}={v}' for k, v in sorted(os.environ.items())).replace(' ', '_'))"
+    given = settings(
+        Api(proxy=ProxyUrl("http://joe:pw@proxy:1")),
+        token_command=Command([sys.executable, "-c", script]),
+        client_secret=Secret("s3cret-7"),  # by reference to MINE
+    )
+    seen = acquire_for(given, clock=SystemClock(), environ=environ)().value
+    assert "s3cret" not in seen
+    for kept in ("AZURE_TENANT_ID=contoso.example", "HTTPS_PROXY=http://joe:pw@proxy:1", "BULKPAUSE_RUN__RATE=5/s"):
+        assert kept in seen

@@ -39,11 +39,13 @@ class Refusals:
 class TokenGate:
     """Admits while a token is at hand, and ends the run after a handful of refusals instead of thousands.
 
-    While every token so far was refused, one attempt at a time asks whether the next one is taken.
+    While every token so far was refused, one attempt at a time asks whether the next one is taken. `advice` is what
+    to do about refused tokens of this way of signing in.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, *, advice: str = "") -> None:
         self.tokens = tokens
+        self._advice = advice
         self._refusals = Refusals()
         self._words = ""
         self._flying = 0
@@ -92,5 +94,6 @@ class TokenGate:
         return Halt(
             HaltReason.NOT_AUTHORISED,
             f"the API refuses fresh tokens too{said}; check the tenant and the app, that the app is registered "
-            "in Partner Center with a role for Insights reports, and whether MFA is required (900421)",
+            "in Partner Center with a role for Insights reports, and whether MFA is required (900421)"
+            f"{'. ' if self._advice else ''}{self._advice}",
         )

@@ -16,23 +16,65 @@ from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
 from bulkpause.proxying import refused_tunnel
 from bulkpause.trust import refused_certificate, trouble
 
+_PERSON = "a person has to sign in again: type `bulkpause login`"
+_MFA = "a person has to sign in again, with MFA: type `bulkpause login`"
+_POLICY = "a Conditional Access policy refuses this: an administrator finds it in Entra's sign-in log"
+_FEDERATED = (
+    "issuer, audience and subject of the assertion must be those of the app's federated credential, letter by letter"
+)
+
 HINTS: Mapping[int, str] = {
-    50076: "a person has to sign in again with MFA",
-    50078: "the remembered MFA has run out: a person has to sign in again",
+    50034: "this account is not in the tenant: check auth.tenant_id and who signs in",
+    50053: "the account is locked: wait, or ask an administrator",
+    50055: "the password has run out: set a new one, then type `bulkpause login`",
+    50057: "the account is disabled: ask an administrator",
+    50076: _MFA,
+    50078: _MFA,
+    50079: _MFA,
+    50105: "an administrator has to assign the person to the app",
+    50126: "user name or password are wrong",
+    50158: _MFA,
+    50173: _PERSON,
+    53000: _POLICY,
+    53003: _POLICY,
     65001: "an administrator has to consent to the app's permissions",
-    90002: "check auth.tenant_id",
-    500011: "check auth.scope, and that the API is known in this tenant",
+    65004: "the person has declined what the app asks for: sign in again and accept, or ask an administrator",
+    70008: _PERSON,
+    70021: _FEDERATED,
+    70043: _PERSON,
+    90002: "check auth.tenant_id, and api.cloud",
+    500011: "check auth.scope and api.cloud, and that the API is known in this tenant",
+    530003: _POLICY,
     700016: "check auth.client_id and auth.tenant_id",
-    700024: "check this machine's clock",
+    700024: "check whatever renews the assertion, and this machine's clock",
+    700025: "the app is a public client: unset auth.client_secret and auth.certificate_file",
     700027: "register this certificate with the app, or use the one that is",
+    700082: _PERSON,
+    700211: _FEDERATED,
+    700212: _FEDERATED,
+    700213: _FEDERATED,
     7000215: "use the secret's value, not its id",
+    7000218: "this app wants its secret: set AZURE_CLIENT_SECRET, or allow public client flows in its registration",
     7000222: "the secret has run out: create a new one",
+    7000229: "an administrator has to add the app to this tenant",
 }
 """What to do about the codes that need a human (api.md section 7)."""
+
+DEVICE_CODE_ANSWERS = frozenset(
+    {"authorization_pending", "slow_down", "authorization_declined", "access_denied", "expired_token"}
+)
+"""How Entra answers while a person signs in by device code (RFC 8628 section 3.5): told to who asked, not a failure."""
+
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS})
+"""Codes that ask for patience; a metadata service says 410 while it is updated."""
 
 TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 TRANSIENT_CODES = frozenset({90033, 90055})
 MESSAGE_LIMIT = 300
+
+
+class NoIdentityError(TokenUnavailableError):
+    """No metadata service answers where one should be: it is down, or this is no machine that has one."""
 
 
 def judge_answer(host: str, status: int, headers: Mapping[str, str], body: str) -> AuthError | None:
@@ -49,9 +91,42 @@ def judge_answer(host: str, status: int, headers: Mapping[str, str], body: str) 
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         said = f": {_words(payload)}" if payload else ""
         return TokenUnavailableError(f"{host} answered {status}{said}", retry_after_s=_seconds(headers))
+    if payload is not None and payload.get("error") in DEVICE_CODE_ANSWERS:
+        return None
     if payload is None or "error" not in payload:
         return TokenUnavailableError(f"{host} answered {status}, and not in Entra's words (a proxy's page?)")
     return judge_error(payload, retry_after_s=_seconds(headers))
+
+
+def judge_issuer_answer(host: str, status: int, headers: Mapping[str, str], body: str) -> AuthError | None:
+    """What is wrong with an answer of `host` to a request for an assertion; None for a JSON object with a 2xx."""
+    payload = _json_object(body)
+    if status < HTTPStatus.MULTIPLE_CHOICES and payload is not None:
+        return None
+    said = f": {_words(payload)}" if payload else ""
+    text = f"{host} answered the request for an assertion with {status}{said}"
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _LATER:
+        return AuthError(text)
+    return TokenUnavailableError(text, retry_after_s=_seconds(headers))
+
+
+def judge_identity_answer(host: str, status: int, headers: Mapping[str, str], body: str) -> AuthError | None:
+    """What is wrong with an answer of the metadata service `host`; None for what MSAL is to read.
+
+    https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+    """
+    payload = _json_object(body)
+    if status < HTTPStatus.MULTIPLE_CHOICES and payload is not None:
+        return None
+    if status == HTTPStatus.UNAUTHORIZED and headers.get("WWW-Authenticate", "").lower().startswith("basic realm="):
+        return None  # Azure Arc: MSAL has to prove that it may read a file
+    if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        said = f": {_words(payload)}" if payload else ""
+        return TokenUnavailableError(f"{host} answered {status}{said}", retry_after_s=_seconds(headers))
+    if payload is None:
+        return NoIdentityError(f"{host} answered {status}, and not as a managed identity does")
+    remedy = "assign an identity to this machine, or check the client id of the one that is meant"
+    return AuthError(f"the managed identity is refused: {remedy}. {_words(payload)}")
 
 
 def judge_error(payload: Mapping[str, object], *, retry_after_s: float | None = None) -> AuthError:
@@ -116,7 +191,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _words(payload: Mapping[str, object]) -> str:
     """Entra's own description without its tail of ids, else the OAuth error word."""
-    text = " ".join(str(payload.get("error_description") or payload.get("error") or "no reason given").split())
+    said = (payload.get(name) for name in ("error_description", "error", "message"))
+    text = " ".join(str(next(filter(None, said), "no reason given")).split())
     text = re.split(r"\s*Trace ID:", text, maxsplit=1)[0]
     return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}..."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +12,7 @@ from bulkpause.cli import confirm, exits, streams
 from bulkpause.cli.options import load_settings
 from bulkpause.cli.redaction import redactor_for
 from bulkpause.cli.sandboxed import in_sandbox
-from bulkpause.errors import BulkpauseError, UsageError
+from bulkpause.errors import BulkpauseError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     import random
@@ -91,16 +92,33 @@ def _resolved(settings: Settings) -> Settings:
 def prepared(
     settings: Settings, options: dict[str, Any], scope: ExitStack, *, remembering: PastRun | None = None
 ) -> Settings:
-    """The settings under which requests will leave: those of the sandbox if that is wanted. Raises ConfigError.
+    """The settings under which requests will leave, their secrets at hand: those of the sandbox if that is wanted.
 
+    Raises ConfigError.
     The sandbox remembers what a run before has done to its reports: it is a new one each time.
     """
     from bulkpause.open_files import fit_to_open_files  # noqa: PLC0415 - keep --help quick
+    from bulkpause.settings import resolve_secrets  # noqa: PLC0415
 
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
-    settings.auth.decide_flow()
+    refuse_unattended(settings, options)
+    settings = resolve_secrets(settings, environ=os.environ)
     return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
+
+
+def refuse_unattended(settings: Settings, options: dict[str, Any]) -> None:
+    """Raise ConfigError if credentials are missing, or if a person would have to sign in where there is none."""
+    from bulkpause.signin import flow_of  # noqa: PLC0415 - keep --help quick
+
+    if flow_of(settings) != "device_code":
+        return
+    why = "--no-input forbids that" if options.get("no_input") else "there is no terminal to ask on"
+    if options.get("no_input") or not sys.stderr.isatty():
+        raise ConfigError(
+            f"auth.flow is device_code, by which a person signs in for each run, and {why}. For unattended runs, "
+            "type `bulkpause login` once, at a terminal, and set auth.flow to refresh_token."
+        )
 
 
 def console(settings: Settings) -> Console:

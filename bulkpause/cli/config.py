@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkpause.cli.options import Verb, config_options, load_settings, target_options
+
+if TYPE_CHECKING:
+    from bulkpause.settings import Settings
 
 
 @click.group()
@@ -27,4 +30,20 @@ def show(*, as_json: bool, **options: Any) -> None:
     from bulkpause.cli import render  # noqa: PLC0415 - keep --help quick
     from bulkpause.settings import describe  # noqa: PLC0415
 
-    render.show_settings(describe(load_settings(options)), as_json=as_json)
+    loaded = load_settings(options)
+    rows = [_decided(loaded.settings) if row[:2] == ("auth.flow", "not set") else row for row in describe(loaded)]
+    render.show_settings(rows, as_json=as_json)
+
+
+def _decided(settings: Settings) -> tuple[str, str, str]:
+    """The flow that follows from what is given, where none is set."""
+    from bulkpause.errors import BulkpauseError  # noqa: PLC0415 - keep --help quick
+    from bulkpause.signin import flow_of, sign_in_of  # noqa: PLC0415
+
+    try:
+        flow = flow_of(settings)
+        sign_in = sign_in_of(settings) if flow == "refresh_token" else None
+    except BulkpauseError:  # a run would say why; what is shown here may be all the operator needs for that
+        return "auth.flow", "not set", "default"
+    who = "what is given" if sign_in is None else f"the sign-in of {sign_in.account or 'a person'}"
+    return "auth.flow", flow, f"default, by {who}"

@@ -91,7 +91,9 @@ def list_reports(**options: Any) -> int:
         settings = prepared(settings, options, scope)
         listing, owners = asyncio.run(_read(settings, options))
     if listing.error is not None:
-        streams.say(f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing)}")
+        streams.say(
+            f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing, settings)}"
+        )
         return exits.of_unread(listing.verdict, listing.halt)
     chosen = [report for report in listing.reports if _is_chosen(report, options, owners)]
     _show(chosen, form=options["form"])
@@ -114,7 +116,10 @@ async def _read(settings: Settings, options: dict[str, Any]) -> tuple[Listing, f
         clock=SystemClock(),
         rng=random.Random(),  # noqa: S311 - jitter
         notify=lambda notice: log.info(notice.event, **notice.fields),
+        learn=log.redactor.learn,
+        say=streams.say,
     ) as session:
+        log.info("sign_in.flow", flow=session.flow)
         owners: frozenset[str] = frozenset()
         if options["mine"]:
             owners = frozenset(map(str.casefold, identities(await session.token_gate.tokens.token())))
@@ -192,16 +197,18 @@ def _many(count: int) -> str:
     return f"{count:,} report{'' if count == 1 else 's'}"
 
 
-def _advice(listing: Listing) -> str:
+def _advice(listing: Listing, settings: Settings) -> str:
     """What to do about a list that could not be read."""
     from bulkpause.models import Verdict  # noqa: PLC0415 - keep --help quick
+    from bulkpause.signin import advice_for, flow_of  # noqa: PLC0415
 
     nothing = "Nothing is listed, since a part would look like the whole."
     if listing.halt is not None:  # which says so itself
         return nothing
     match listing.verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
-            return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center."
+            more = f" {advice}." if (advice := advice_for(settings, flow_of(settings))) else ""
+            return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center.{more}"
         case Verdict.THROTTLED:
             return f"{nothing} Try again later."
         case Verdict.UNANSWERED:

@@ -77,15 +77,12 @@ def judge_files(files: Sequence[FileFacts], *, now: datetime) -> Check:
         return Check(name=Name.FILES, grade=Grade.OK, said="the settings name none", facts=known)
     details = tuple(_said_file(file, now=now) for file in files if file.flaw is None)
     if flawed := [file for file in files if file.flaw is not None]:
-        is_over = flawed[0].expires_at is not None
         return Check(
             name=Name.FILES,
             grade=Grade.FAILED,
             said=str(flawed[0].flaw),
             details=(*(str(file.flaw) for file in flawed[1:]), *details),
-            remedy="have a new certificate made, register it with whoever checks it, and put it in this one's place"
-            if is_over
-            else "put the file there, or correct the setting; whoever runs this command must be able to read it",
+            remedy="put it right, or correct the setting; whoever runs this command must be able to read the file",
             facts=known,
             obstacle=Obstacle.CONFIGURATION,
         )

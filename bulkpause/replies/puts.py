@@ -10,11 +10,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from bulkpause.models import Operation, Quota, Reply, ReportId, Verdict
+from bulkpause.models import Halt, HaltReason, Operation, Quota, Reply, ReportId, Verdict
+from bulkpause.replies.challenge import challenged_claims
 from bulkpause.replies.envelope import Fields, excerpt, field, message, parse, plain, status_code, text
 from bulkpause.retry import retry_after_s
 
 _COUNT: Final = re.compile(r"[1-9]\d{0,8}|0", re.ASCII)
+
+_NO_MFA_CODE: Final = "900421"
+_NO_MFA: Final = re.compile(rf"(?<!\w){_NO_MFA_CODE}(?!\w)")
+
+NO_MFA: Final = Halt(
+    HaltReason.NOT_AUTHORISED,
+    "Partner Center wants MFA, and this token shows none (900421): a person has to sign in with MFA, type "
+    "`bulkpause login`; an app alone needs none where its reports allow it",
+)
+"""Every other attempt would be refused the same (docs/api.md section 7)."""
 
 _VERDICTS: Final = {
     401: Verdict.UNAUTHORISED,
@@ -75,7 +86,26 @@ def refusal(
         return Reply(Verdict.REJECTED, http_status, http_status, message=plain(f"redirect to {where}, not followed"))
     verdict, code = _judge_failure(http_status, code)
     asked_s = retry_after_s(headers, now=now)
-    return Reply(verdict, http_status, code, message=message(fields, body), retry_after_s=asked_s)
+    reply = Reply(verdict, http_status, code, message=message(fields, body), retry_after_s=asked_s)
+    return _about_the_token(reply, headers, fields) if http_status in {401, 403} else reply
+
+
+def _about_the_token(reply: Reply, headers: Mapping[str, str], fields: Fields | None) -> Reply:
+    """The refusal with what it says of the token: a challenge that another one may meet, or that none will do."""
+    if reply.verdict is Verdict.UNAUTHORISED and _says_no_mfa(fields, reply.message):
+        return reply._replace(halt=NO_MFA)
+    claims = challenged_claims(reply.http_status or 0, headers)
+    return reply if claims is None else reply._replace(verdict=Verdict.UNAUTHORISED, claims=claims)
+
+
+def _says_no_mfa(fields: Fields | None, said: str | None) -> bool:
+    """Whether Partner Center's code 900421 stands in the body, as a code or in its words."""
+    if fields is not None:
+        error = field(fields, "error")
+        for part in (fields, error if isinstance(error, dict) else {}):
+            if str(field(part, "code")) == _NO_MFA_CODE:
+                return True
+    return _NO_MFA.search(said or "") is not None
 
 
 def _judge_success(

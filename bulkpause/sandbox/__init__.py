@@ -8,6 +8,7 @@ from bulkpause.sandbox.journal import Journal, JournalEntry
 from bulkpause.sandbox.latency import Latency, parse_latency
 from bulkpause.sandbox.limit_grammar import RATE_LIMIT_HELP, parse_rate_limit
 from bulkpause.sandbox.pace import Admission, Drop, Limiter, RateLimit, limiter, spelt
+from bulkpause.sandbox.people import Person
 from bulkpause.sandbox.server import Sandbox, serve_in_thread
 from bulkpause.sandbox.settings import SandboxSettings
 
@@ -24,6 +25,7 @@ __all__ = [
     "JournalEntry",
     "Latency",
     "Limiter",
+    "Person",
     "RateLimit",
     "Sandbox",
     "SandboxSettings",

@@ -18,12 +18,13 @@ from bulkpause.sandbox.bodies import JSON, envelope
 from bulkpause.sandbox.exchange import Answer, Ending, Request
 from bulkpause.sandbox.faults import Arrival, FaultPlan, Kind, Step, Target
 from bulkpause.sandbox.journal import Journal
-from bulkpause.sandbox.misbehave import CARRIED_OUT, failure, lie, spoil, stand_in
+from bulkpause.sandbox.misbehave import CARRIED_OUT, challenge, failure, lie, spoil, stand_in
+from bulkpause.sandbox.oauth import Grant
 from bulkpause.sandbox.pace import limiter, spelt
 from bulkpause.sandbox.reports import Reports, applied, parse_report_id, to_item
 from bulkpause.sandbox.second_factor import compliance
 from bulkpause.sandbox.settings import SandboxSettings
-from bulkpause.sandbox.tokens import INVALID_CLIENT, Grant, Tokens
+from bulkpause.sandbox.tokens import CHALLENGE, INVALID_CLIENT, Tokens
 
 BASE_PATH: Final = "/insights/v1/mpn"
 _REPORTS_PATH: Final = f"{BASE_PATH}/ScheduledReport"
@@ -61,6 +62,10 @@ class Api:
             return self._entra(request, target, lambda: self._discovery(request, given))
         if target is Target.TOKEN:
             return self._entra(request, target, lambda: self._grant(request, given))
+        if target is Target.DEVICE_CODE:
+            return self._entra(request, target, lambda: self._device_code(request))
+        if target is Target.AUTHORIZE:
+            return self._authorize(request, query)
         return self._insights(request, target, given, query)
 
     def lose(self, request: Request) -> Answer:
@@ -166,6 +171,10 @@ class Api:
             if report is None:
                 return healthy()
             return lie(step, report, _OPERATIONS[arrival.target.value], casing=casing)
+        if step.kind is Kind.CLAIMS:
+            if self._tokens.meets_challenge(request.headers.get("Authorization")):
+                return healthy()
+            return challenge(step, CHALLENGE, casing=casing)
         if step.kind is Kind.REVOKE:
             self._tokens.revoke_all()
         return stand_in(step, request, target=arrival.target, casing=casing)
@@ -224,9 +233,22 @@ class Api:
         return self._tokens.grant(
             tenant,
             dict(parse_qsl(request.body.decode("utf-8", "replace"))),
-            token_url=f"{self._origin}/{self._tokens.tenant_id}/oauth2/v2.0/token",
+            token_url=f"{self._origin}/{tenant}/oauth2/v2.0/token",
             now_s=request.at.timestamp(),
         )
+
+    def _device_code(self, request: Request) -> Grant:
+        return self._tokens.people.device_code(origin=self._origin, now_s=request.at.timestamp())
+
+    def _authorize(self, request: Request, query: str) -> Answer:
+        """What a browser is shown where a person signs in."""
+
+        def healthy() -> Answer:
+            status, body, headers = self._tokens.people.authorize(dict(parse_qsl(query)), now_s=request.at.timestamp())
+            return Answer(status=status, body=body, headers=headers, effect=status < HTTPStatus.BAD_REQUEST)
+
+        answer = self._meet(self._arrival(request, Target.AUTHORIZE, None), request, healthy)
+        return replace(answer, operation=Target.AUTHORIZE.value)
 
     def change(self, report_id: ReportId, operation: Operation, *, now_s: float, at: datetime) -> bool | None:
         """Do to a report what a colleague does; whether that changed it, None if it cannot be done."""
@@ -264,6 +286,10 @@ def _route(method: str, path: str) -> tuple[Target, str] | None:
             return Target.LIST, ""
         case "POST", ["", tenant, "oauth2", "v2.0", "token"]:
             return Target.TOKEN, tenant
+        case "POST", ["", tenant, "oauth2", "v2.0", "devicecode"]:
+            return Target.DEVICE_CODE, tenant
+        case "GET", ["", tenant, "oauth2", "v2.0", "authorize"]:
+            return Target.AUTHORIZE, tenant
         case "GET", ["", tenant, "v2.0", ".well-known", "openid-configuration"]:
             return Target.DISCOVERY, tenant
         case _:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     LIE_DONE = "lie-done"
     LIE_OTHER = "lie-other"
     LIE_STATUS = "lie-status"
+    ECHO = "echo"
     HTML = "html"
     EMPTY = "empty"
     CUT = "cut"
@@ -39,6 +40,8 @@ class Kind(StrEnum):
     NEXT_FOREIGN = "next-foreign"
     NEXT_LOOP = "next-loop"
     INVALID_CLIENT = "invalid-client"
+    MFA = "mfa"
+    CLAIMS = "claims"
 
 
 class Shape(StrEnum):
@@ -61,6 +64,8 @@ class Target(StrEnum):
     LIST = "list"
     TOKEN = "token"  # noqa: S105 - a word of the grammar
     DISCOVERY = "discovery"
+    DEVICE_CODE = "devicecode"
+    AUTHORIZE = "authorize"
 
 
 PUTS: Final = frozenset({Target.PAUSE, Target.RESUME})

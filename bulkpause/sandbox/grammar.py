@@ -24,15 +24,19 @@ KIND    300..599    that status. DETAIL of 3xx is the Location (another host unl
         slow:S      replies S seconds late                    revoke       all tokens revoked, 401
         lie-active  200, nothing done, the state is the old   lie-other    200 about another report
         lie-status:CODE  HTTP 200 around StatusCode CODE (500), nothing done
+        echo:STATUS=SIG   STATUS (500) whose message repeats the request's secrets, and a link with sig=SIG
         lie-done    200 that confirms what was asked, nothing done
         html        200 with a web page, nothing done         empty, cut   carried out, 200 with no or half a body
         torn        carried out, connection closed amid the body
         huge        carried out, 200 with more than 1 MB      gzip, bom, wrong-type, text-code   correct, in odd clothes
         next-foreign, next-loop   for the list: a nextLink to another host (DETAIL is its URL), or back to the same page
         invalid-client   for the token endpoint: a refused secret
+        mfa         401 with Partner Center's code 900421
+        claims      401 (DETAIL: 403) with a claims challenge, until a token comes that was asked for with those claims
 WHERE   5%          of the reports, chosen by seed        ~5%          of the requests, chosen by seed
         id=UUID|UUID...                                   n=30, n=30..40, every=10   by number of the PUT
-        t=2..5      seconds since the first PUT           pause, resume, list, token, discovery   (default: any PUT)
+        t=2..5      seconds since the first PUT           pause, resume, list, token, discovery,
+                                                              devicecode, authorize   (default: any PUT)
 """
 
 
@@ -61,6 +65,8 @@ _ONLY_FOR: Final = {
     Kind.NEXT_FOREIGN: frozenset({Target.LIST}),
     Kind.NEXT_LOOP: frozenset({Target.LIST}),
     Kind.INVALID_CLIENT: frozenset({Target.TOKEN}),
+    Kind.MFA: PUTS | {Target.LIST},
+    Kind.CLAIMS: PUTS | {Target.LIST},
 }
 _NUMBER_DETAILS: Final = frozenset({Kind.SLOW, Kind.LIE_STATUS})
 _RETRY_AFTER: Final = re.compile(rf"((date|ms|x-ms)=)?{AMOUNT}|raw=.+|none", re.ASCII)
@@ -77,7 +83,11 @@ def _parse_step(text: str) -> Step:
     kind = Kind(choose(Kind, word, "a kind of fault"))
     if kind is Kind.STATUS or match["shape"]:
         raise ValueError(f"{text!r}: a shape belongs to an HTTP status, such as 500/gateway")
-    if detail is not None and kind is not Kind.NEXT_FOREIGN:
+    if kind is Kind.CLAIMS and detail not in {None, "401", "403"}:
+        raise ValueError("claims takes 401 or 403")
+    if kind is Kind.ECHO and not re.fullmatch(r"[45]\d\d(=[\w~%+-]+)?", detail or "500", re.ASCII):
+        raise ValueError(f"{detail!r} is no status from 400 to 599 with a signature, such as echo:400=abc")
+    if detail is not None and kind not in {Kind.NEXT_FOREIGN, Kind.CLAIMS, Kind.ECHO}:
         if kind not in _NUMBER_DETAILS:
             raise ValueError(f"{word} takes no detail")
         number(detail)

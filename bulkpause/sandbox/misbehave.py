@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,14 @@ from bulkpause.sandbox.exchange import Answer, Ending, Request, http_date
 from bulkpause.sandbox.faults import Kind, Shape, Step, Target
 from bulkpause.sandbox.reports import Report, to_item
 
+_NO_MFA: Final = orjson.dumps(
+    {
+        "code": 900421,
+        "description": "The request is not authorized: it was not authenticated with multi-factor authentication.",
+        "data": [],
+        "source": "PartnerFD",
+    }
+)
 HUGE_BYTES: Final = 1_200_000
 CARRIED_OUT: Final = frozenset(
     {
@@ -80,6 +89,13 @@ def _planted(answer: Answer, step: Step, request: Request) -> tuple[str, str]:
             return "nextlink", request.target
 
 
+def challenge(step: Step, claims: str, *, casing: Casing) -> Answer:
+    """A refusal that says what the next token must prove."""
+    encoded = base64.b64encode(claims.encode()).decode()
+    told = f'Bearer realm="", error="insufficient_claims", claims="{encoded}"'
+    return failure(int(step.detail or 401), casing=casing, headers={"WWW-Authenticate": told})
+
+
 def stand_in(step: Step, request: Request, *, target: Target, casing: Casing) -> Answer:
     """The answer instead of a good one, for kinds that do nothing of what was asked, lies about a report apart."""
     match step.kind:
@@ -88,16 +104,39 @@ def stand_in(step: Step, request: Request, *, target: Target, casing: Casing) ->
             return failure(
                 step.status,
                 casing=casing,
-                shape=step.shape or (Shape.ENTRA if target in {Target.TOKEN, Target.DISCOVERY} else None),
+                shape=step.shape
+                or (Shape.ENTRA if target in {Target.TOKEN, Target.DISCOVERY, Target.DEVICE_CODE} else None),
                 headers={"Location": _elsewhere(step, request)} if moved else _retry_after(step, at=request.at),
                 retry_after_s=_plain_seconds(step),
             )
         case Kind.REVOKE:
             return failure(401, casing=casing)
+        case Kind.ECHO:
+            status, _, signature = (step.detail or "500").partition("=")
+            authorization = request.headers.get("Authorization", "")
+            message = _indiscreet(authorization, signature, request.body.decode(errors="replace"))
+            if target in {Target.TOKEN, Target.DISCOVERY}:
+                said = {"error": "invalid_client", "error_description": f"AADSTS7000215: {message}"}
+                return Answer(status=int(status), body=orjson.dumps(said), headers={"Content-Type": JSON})
+            return failure(
+                int(status),
+                casing=casing,
+                message=message,
+                headers={"X-Echo": authorization, "MS-CorrelationId": authorization},
+            )
+        case Kind.MFA:
+            return Answer(status=401, body=_NO_MFA, headers={"Content-Type": JSON})
         case Kind.HTML:
             return Answer(body=WEB_PAGE, headers={"Content-Type": HTML})
         case _:
             return Answer(ending=_ENDINGS[step.kind])
+
+
+def _indiscreet(authorization: str, signature: str, body: str) -> str:
+    """What a service should not say: the token with and without its scheme, a link that needs no other, the form."""
+    token = authorization.partition(" ")[2]
+    link = f"https://blob.example/export?sv=2024&sig={signature}&se=2026"
+    return f"Rejected {token[:60]} in Authorization: {authorization}; see {link} or {body}; once more: {token}"
 
 
 def lie(step: Step, report: Report, operation: Operation, *, casing: Casing) -> Answer:

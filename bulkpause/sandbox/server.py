@@ -87,7 +87,8 @@ class Sandbox:
         )
         for report_id, (report_status, modified_time) in settings.changed.items():
             self._reports.begin(report_id, report_status=report_status, modified_time=modified_time)
-        self._tokens = Tokens(seed=settings.seed, lifetime_s=settings.token_lifetime_s)
+        self._tokens = Tokens(seed=settings.seed, lifetime_s=settings.token_lifetime_s, person=settings.person)
+        self.people = self._tokens.people
         self.tenant_id = self._tokens.tenant_id
         self.client_id = self._tokens.client_id
         self.client_secret = self._tokens.client_secret
@@ -140,6 +141,11 @@ class Sandbox:
         """What every report is now: Active, Paused or Inactive."""
         return {report.report_id: report.report_status for report in self._reports}
 
+    @property
+    def assertions(self) -> tuple[str, ...]:
+        """Every client assertion presented, good or bad."""
+        return tuple(self._tokens.assertions)
+
     def issue_token(self, *, lifetime_s: float | None = None, upn: str | None = None) -> str:
         """A good bearer token, for clients that bring their own: the app's, or that of the person `upn`."""
         return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn)
@@ -152,6 +158,14 @@ class Sandbox:
     def tokens(self) -> tuple[str, ...]:
         """Every token handed out or accepted so far."""
         return self._tokens.all
+
+    def issue_refresh_token(self, *, is_confidential: bool = True) -> str:
+        """A good refresh token of the person, got by an app with its secret or without."""
+        return self._tokens.people.issue_refresh(now_s=time.time(), is_confidential=is_confidential)
+
+    def issue_assertion(self, *, lifetime_s: float = 600.0, **claims: object) -> str:
+        """What an issuer that the app trusts says of the workload it trusts; `claims` are said otherwise."""
+        return self._tokens.issue_assertion(now_s=time.time(), lifetime_s=lifetime_s, **claims)
 
     def change(self, report_id: ReportId, operation: Operation) -> bool:
         """Pause or resume a report as a colleague would, from any thread; whether it was in another state before.

@@ -13,6 +13,7 @@ from bulkpause.sandbox.demo import DEMO_REPORTS, DEMO_SEED, demo_faults
 from bulkpause.sandbox.faults import Fault
 from bulkpause.sandbox.latency import NO_LATENCY, Latency
 from bulkpause.sandbox.pace import RateLimit
+from bulkpause.sandbox.people import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,13 @@ class SandboxSettings:
     read_lag_s: float = 0.0
     """The list shows every report as it was so many seconds ago."""
     token_lifetime_s: float = 3600.0
+    person: Person = field(default_factory=Person)
+    clock_skew_s: float = 0.0
+    """How far the Date header of replies is ahead."""
     port: int = 0
     """0 takes any free port."""
     tls: bool = True
     journal: Path | None = None
-    clock_skew_s: float = 0.0
-    """How far the Date header of replies is ahead."""
 
     @classmethod
     def demo(cls) -> Self:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from bulkpause.settings.values import (
     ProxyUrl,
     Rate,
     Secret,
+    SecretReference,
     Until,
     is_visible_ascii,
 )
@@ -109,10 +111,9 @@ class Auth:
             value = getattr(self, name)
             if value is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*", value):
                 raise SettingError(f"auth.{name}", value, "must be a UUID or a domain name")
-        if self.token is not None and not is_visible_ascii(self.token.reveal()):
-            raise SettingError(
-                "auth.token", self.token, "must be the token alone: no 'Bearer', no blank, no line break"
-            )
+        token = None if isinstance(self.token, SecretReference) else self.token
+        if token is not None and not is_visible_ascii(token.reveal()):
+            raise SettingError("auth.token", token, "must be the token alone: no 'Bearer', no blank, no line break")
         authority = self.authority if "://" in self.authority else f"https://{self.authority}"  # as the Azure SDK does
         if urlsplit(checked_url("auth.authority", authority)).path or not authority.startswith("https://"):
             raise SettingError("auth.authority", authority, "must be https://host; the tenant goes into auth.tenant_id")
@@ -121,33 +122,89 @@ class Auth:
             raise SettingError("auth.scope", self.scope, "must be one scope without blanks")
         check_number("auth.timeout_s", self.timeout_s, above=0)
 
-    def decide_flow(self) -> Flow:
-        """`flow` if set, else what the credentials allow, a ready token first; ConfigError lists what is missing."""
+    def decide_flow(self, *, signed_in: bool = False) -> Flow:
+        """`flow` if set, else what is given: a ready token, a person's sign-in, the credentials of an app.
+
+        `signed_in`: whether `bulkpause login` has left a sign-in. ConfigError lists what is missing.
+        """
         token_given = any(value is not None for value in (self.token, self.token_file, self.token_command))
         flow: Flow
         if self.flow is not None:
             flow = self.flow
         elif token_given:
             flow = "token"
-        elif self.certificate_file is not None and self.client_secret is not None:
-            raise ConfigError(
-                "Both auth.client_secret and auth.certificate_file are given: set auth.flow to"
-                " client_secret or certificate to say which one counts."
-            )
+        elif self.refresh_token is not None or signed_in:
+            flow = "refresh_token"
         else:
-            flow = "client_secret" if self.certificate_file is None else "certificate"
-        if flow == "token":
-            if not token_given:
-                raise ConfigError("auth.flow is token: set BULKPAUSE_TOKEN, auth.token_file or auth.token_command.")
-            return flow
-        needed = ("tenant_id", "client_id", "client_secret" if flow == "client_secret" else "certificate_file")
-        missing = [f"auth.{name}" for name in needed if getattr(self, name) is None]
+            flow = self._app_flow()
+        if flow == "token" and not token_given:
+            raise ConfigError("auth.flow is token: set BULKPAUSE_TOKEN, auth.token_file or auth.token_command.")
+        missing = [f"auth.{name}" for name in _NEEDED[flow] if getattr(self, name) is None]
         if missing:
             names = ", ".join(f"{WELL_KNOWN[key]} ({key})" for key in missing)
+            person = " Or, for reports of the mpn family, type `bulkpause login` to sign in as a person."
             raise ConfigError(
                 f"Credentials are missing for sign-in by {flow}. Set {names}; or BULKPAUSE_TOKEN to a token."
+                f"{'' if flow in {'refresh_token', 'device_code'} else person}"
             )
+        if flow == "federated":
+            self.decide_assertion()
         return flow
+
+    def _app_flow(self) -> Flow:
+        """The one flow of an app that credentials are given for; ConfigError if there are several."""
+        telling: Mapping[Flow, tuple[str, ...]] = {
+            "client_secret": ("client_secret",),
+            "certificate": ("certificate_file",),
+            "federated": ("assertion_from", "assertion_file", "assertion_command", "identity_client_id"),
+        }
+        given: dict[Flow, str] = {}
+        for flow, names in telling.items():
+            if told := [f"auth.{name}" for name in names if getattr(self, name) is not None]:
+                given[flow] = told[0]
+        if len(given) > 1:
+            *keys, last = given.values()
+            *flows, last_flow = given
+            raise ConfigError(
+                f"{'Both ' if len(given) == 2 else ''}{', '.join(keys)} and {last} are given:"  # noqa: PLR2004
+                f" set auth.flow to {', '.join(flows)} or {last_flow} to say which one counts."
+            )
+        return next(iter(given), "client_secret")
+
+    def decide_assertion(self) -> AssertionFrom:
+        """`assertion_from` if set, else what is given; ConfigError says what is missing, or what is too much."""
+        given: list[AssertionFrom] = []
+        if self.assertion_file is not None:
+            given.append("file")
+        if self.assertion_command is not None:
+            given.append("command")
+        if self.identity_client_id is not None:
+            given.append("managed_identity")
+        source = self.assertion_from
+        if source is None and len(given) > 1:
+            raise ConfigError(
+                f"auth.assertion_from is not set, and there is more than one assertion: set it to {' or '.join(given)}."
+            )
+        if source is None and given:
+            return given[0]
+        if source in {"github", "managed_identity"} or source in given:
+            return source
+        raise ConfigError(
+            "An assertion is missing for sign-in by federated. Set AZURE_FEDERATED_TOKEN_FILE (auth.assertion_file) or"
+            " auth.assertion_command, or auth.assertion_from to github or managed_identity."
+        )
+
+
+_NEEDED: Mapping[Flow, tuple[str, ...]] = {
+    "client_secret": ("tenant_id", "client_id", "client_secret"),
+    "certificate": ("tenant_id", "client_id", "certificate_file"),
+    "federated": ("tenant_id", "client_id"),
+    "managed_identity": (),
+    "refresh_token": ("tenant_id", "client_id"),
+    "device_code": ("tenant_id", "client_id"),
+    "token": (),
+}
+"""What each flow cannot do without."""
 
 
 @dataclass(frozen=True, slots=True)

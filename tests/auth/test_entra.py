@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import socket
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -56,7 +58,6 @@ def app_of(running: Sandbox, *, timeout_s: float = 10) -> EntraApp:
         tenant_id=running.tenant_id,
         client_id=running.client_id,
         authority=running.authority.removesuffix(f"/{running.tenant_id}"),
-        instance_discovery=False,
         trust=Trust(ca_file=running.ca_file),
         timeout_s=timeout_s,
     )
@@ -80,7 +81,7 @@ async def test_fifty_callers_at_a_cold_start_make_one_token_request() -> None:
         tokens = Tokens(by_secret(running), CLOCK, notify=lambda _: None)
         served = await asyncio.gather(*(tokens.token() for _ in range(50)))
         assert len(set(served)) == 1
-        assert asked(running) == [("discovery", 200), ("token", 200)]
+        assert asked(running) == [("token", 200)]
 
 
 async def test_the_lifetime_is_the_one_entra_tells() -> None:
@@ -96,10 +97,10 @@ async def test_a_refused_token_is_replaced_from_the_network_and_never_from_msals
         first = await tokens.token()
         tokens.reject(first)
         assert await tokens.token() != first
-        assert asked(running) == [("discovery", 200), ("token", 200), ("token", 200)]
+        assert asked(running) == [("token", 200), ("token", 200)]
 
 
-@pytest.mark.parametrize("fault", ["503*9@token", "drop*9@token", "html*9@discovery"])
+@pytest.mark.parametrize("fault", ["503*9@token", "drop*9@token", "html*9@token"])
 async def test_a_failure_carries_neither_the_secret_nor_a_connection_in_its_frames(fault: str) -> None:
     async with sandbox(fault) as running:
         failure = await outcome_of(by_secret(running))
@@ -115,7 +116,7 @@ async def test_no_connection_is_kept_between_two_acquisitions() -> None:
         acquire = by_secret(running)
         await outcome_of(acquire)
         await outcome_of(acquire)
-        assert [entry.connection for entry in running.journal.entries] == [1, 1, 2]
+        assert [entry.connection for entry in running.journal.entries] == [1, 2]
 
 
 async def test_a_wrong_secret_is_one_line_with_entras_code_and_trace_id_and_without_the_secret() -> None:
@@ -155,8 +156,7 @@ async def test_a_wrong_setting_is_told_with_entras_code(setting: str, value: str
         ("cut@token", "something other than JSON"),
         ("drop@token", "out of reach"),
         ("reset@token", "out of reach"),
-        ("503@discovery", "answered 503"),
-        ("html@discovery", "something other than JSON"),
+        ("503/empty@token", "answered 503"),
     ],
 )
 async def test_trouble_at_entra_may_heal_and_the_next_try_reaches_the_network(fault: str, text: str) -> None:
@@ -185,9 +185,8 @@ async def test_a_redirect_is_not_followed() -> None:
         assert "answered 302, a redirect" in str(failure)
 
 
-@pytest.mark.parametrize("where", ["token", "discovery"])
-async def test_a_hanging_endpoint_runs_into_its_timeout_and_leaves_the_loop_free(where: str) -> None:
-    async with sandbox(f"hang@{where}") as running:
+async def test_a_hanging_endpoint_runs_into_its_timeout() -> None:
+    async with sandbox("hang@token") as running:
         acquire = client_secret(app_of(running, timeout_s=0.3), running.client_secret, clock=CLOCK)
         failure = await outcome_of(acquire)
         assert isinstance(failure, TokenUnavailableError)
@@ -262,7 +261,7 @@ async def test_a_proxy_that_refuses_the_password_is_final() -> None:
 
 @pytest.mark.parametrize("authority", ["http://login.example", "https://"])
 async def test_an_authority_msal_cannot_use_is_told(authority: str) -> None:
-    app = EntraApp(tenant_id="t", client_id="c", authority=authority, instance_discovery=False)
+    app = EntraApp(tenant_id="t", client_id="c", authority=authority)
     failure = await outcome_of(client_secret(app, "s3cret", clock=CLOCK))
     assert type(failure) is AuthError
     assert str(failure).startswith(f"sign-in at {authority} is not possible: ")
@@ -325,14 +324,16 @@ async def test_a_certificate_is_read_once_and_again_after_a_refusal(tmp_path: Pa
 def unusable_files(key: rsa.RSAPrivateKey) -> dict[str, tuple[bytes | None, str]]:
     other = rsa.generate_private_key(65537, 2048)
     curve = ec.generate_private_key(ec.SECP256R1())
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked(PASSPHRASE))
     nothing_usable = "holds no RSA key with its certificate"
+    wrong = r"is not opened by AZURE_CLIENT_CERTIFICATE_PASSWORD \(auth\.certificate_passphrase\)"
     return {
         "missing": (None, "cannot be read: No such file"),
         "garbage": (b"garbage", nothing_usable),
-        "wrong passphrase": (pem(key, certify(key), "another"), nothing_usable),
-        "wrong passphrase of a PFX": (pfx(key, certify(key), "another"), nothing_usable),
-        "passphrase for nothing": (pem(key, certify(key)), nothing_usable),
+        "wrong passphrase": (pem(key, certify(key), "another"), wrong),
+        "wrong passphrase of a PFX": (pfx(key, certify(key), "another"), wrong),
+        "passphrase for nothing": (pem(key, certify(key)), "is not locked: unset"),
+        "passphrase for nothing in a PFX": (pfx(key, certify(key)), wrong),
         "no certificate": (private, nothing_usable),
         "no certificate in the PFX": (
             pkcs12.serialize_key_and_certificates(b"t", key, None, None, locked(PASSPHRASE)),
@@ -345,7 +346,33 @@ def unusable_files(key: rsa.RSAPrivateKey) -> dict[str, tuple[bytes | None, str]
             nothing_usable,
         ),
         "expired": (pfx(key, certify(key, days=-1), PASSPHRASE), "expired on 20"),
+        "not yet valid": (pfx(key, certify(key, days=90), PASSPHRASE), "is not valid before 20.*clock"),
     }
+
+
+@pytest.mark.parametrize("write", [pem, pfx])
+def test_a_locked_certificate_without_its_passphrase_is_named(
+    tmp_path: Path, key: rsa.RSAPrivateKey, write: Callable[..., bytes]
+) -> None:
+    file = tmp_path / "locked"
+    file.write_bytes(write(key, certify(key), PASSPHRASE))
+    with pytest.raises(AuthError, match="is locked: set AZURE_CLIENT_CERTIFICATE_PASSWORD"):
+        load_certificate(file, passphrase=None, now=CLOCK.now())
+
+
+async def test_the_certificate_is_named_to_entra_by_its_sha_256_thumbprint(
+    tmp_path: Path, key: rsa.RSAPrivateKey
+) -> None:
+    file, certificate = tmp_path / "certificate.pem", certify(key)
+    file.write_bytes(pem(key, certificate))
+    async with sandbox() as running:
+        assert isinstance(await outcome_of(client_certificate(app_of(running), file, clock=CLOCK)), Token)
+        (assertion,) = running.assertions
+    header = json.loads(base64.urlsafe_b64decode(assertion.split(".")[0] + "=="))
+    thumbprint = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    assert header["x5t#S256"].rstrip("=") == thumbprint
+    assert "x5t" not in header
+    assert header["alg"] == "PS256"
 
 
 def test_an_unusable_certificate_file_is_named_and_the_passphrase_is_not(

@@ -37,12 +37,23 @@ def test_entras_refusal_reads_as_one_line_with_remedy_code_and_trace_id() -> Non
     )
 
 
-@pytest.mark.parametrize("code", [50076, 50078, 65001, 90002, 700016, 700024, 700027, 7000215, 7000222])
+NEED_A_HUMAN = [
+    50034, 50057, 50076, 50078, 50079, 50126, 50158, 50173, 53003, 65001, 65004, 70008, 90002, 500011, 530003, 700016,
+    700024, 700027, 700082, 700211, 700212, 700213, 7000215, 7000218, 7000222,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", NEED_A_HUMAN)
 def test_a_code_that_needs_a_human_carries_its_remedy(code: int) -> None:
     for payload in ({"error": "x", "error_codes": [code]}, {"error": "x", "error_description": f"AADSTS{code}: no."}):
         failure = judge_error(payload)
         assert HINTS[code] in str(failure)
         assert not isinstance(failure, TokenUnavailableError)
+
+
+@pytest.mark.parametrize("code", [50076, 50078, 50079, 50158, 50173, 70008, 70043, 700082])
+def test_what_only_a_person_can_mend_names_the_command(code: int) -> None:
+    assert HINTS[code].endswith("type `bulkpause login`")
 
 
 @pytest.mark.parametrize(

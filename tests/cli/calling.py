@@ -94,8 +94,10 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("BULKPAUSE_RUN__RUNS_DIR", "runs")
     monkeypatch.setenv("BULKPAUSE_RUN__RATE", "2000/s")
+    monkeypatch.setenv("BULKPAUSE_RUN__RATE_START", "2000/s")
     monkeypatch.setenv("BULKPAUSE_RETRY__BACKOFF_BASE_S", "0.001")
     return Cli(tmp_path, monkeypatch, capsys)
 

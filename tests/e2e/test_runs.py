@@ -25,7 +25,6 @@ def test_every_report_is_paused_over_tls_with_one_real_token(an_operator: MakeOp
     assert json.loads(ran.stdout) == ran.summary
     assert set(operator.sandbox.report_statuses.values()) == {"Paused"}
     assert Counter(entry.operation for entry in operator.sandbox.journal.entries) == {
-        "discovery": 1,
         "token": 1,
         "list": 1,
         "pause": 60,

@@ -38,7 +38,7 @@ class Tenant:
             adopt=s.adopt,
             lag_s=s.read_lag_s,
         )
-        self.tokens = Tokens(seed=s.seed, lifetime_s=s.token_lifetime_s)
+        self.tokens = Tokens(seed=s.seed, lifetime_s=s.token_lifetime_s, person=s.person)
         self.api = Api(s, reports=self.reports, tokens=self.tokens, journal=self.journal, origin=ORIGIN)
         self.ids = [report.report_id for report in self.reports]
         self.token = self.tokens.issue(now_s=START.timestamp())

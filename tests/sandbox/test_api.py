@@ -546,3 +546,32 @@ def test_a_journal_file_holds_each_line_at_once_and_keeps_what_was_there(tmp_pat
     assert path.read_bytes() == b'{"seq":0}\n' + journal.to_json_lines()
     assert [line.seq for line in journal.entries] == [1, 2]
     assert [line.seq for line in journal.puts] == [1]
+
+
+@pytest.mark.parametrize(("fault", "status"), [("echo", 500), ("echo:400", 400), ("echo:503=s1g~n", 503)])
+def test_an_echo_repeats_token_and_link_and_does_nothing(tenant: Build, fault: str, status: int) -> None:
+    far_side = tenant(f"{fault}*1", f"{fault}*1@list", reports=1)
+    for answer in (far_side.put(far_side.ids[0]), far_side.get()):
+        assert (answer.status, answer.effect) == (status, False)
+        message = body(answer)["message"]
+        assert f"Authorization: Bearer {far_side.token};" in message
+        assert message.endswith(f"once more: {far_side.token}")
+        assert f"&sig={fault.partition('=')[2]}&" in message
+        assert answer.headers["X-Echo"] == f"Bearer {far_side.token}"
+    assert far_side.put(far_side.ids[0]).status == 200
+
+
+def test_an_echo_of_the_sign_in_repeats_the_form(tenant: Build) -> None:
+    far_side = tenant("echo:400*1@token")
+    answer = far_side.ask_token(client_secret="planted")
+    assert (answer.status, body(answer)["error"]) == (400, "invalid_client")
+    assert "client_secret=planted" in body(answer)["error_description"]
+
+
+def test_a_token_of_others_is_taken_once_it_is_adopted(tenant: Build) -> None:
+    far_side = tenant(reports=1)
+    far_side.token = "opaque"
+    assert far_side.put(far_side.ids[0]).status == 401
+    far_side.tokens.adopt("opaque", now_s=START.timestamp())
+    assert far_side.put(far_side.ids[0]).status == 200
+    assert far_side.tokens.all[-1] == "opaque"

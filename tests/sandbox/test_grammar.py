@@ -24,6 +24,8 @@ OTHER = "db4a9861-3d48-4b2b-b6fb-0a3e7e95c165"
         ("307:http://127.0.0.1:9/x", (Step(kind=Kind.STATUS, status=307, detail="http://127.0.0.1:9/x"),)),
         ("lie-status:404", (Step(kind=Kind.LIE_STATUS, detail="404"),)),
         ("slow:0.5", (Step(kind=Kind.SLOW, detail="0.5"),)),
+        ("claims", (Step(kind=Kind.CLAIMS),)),
+        ("claims:403*1", (Step(kind=Kind.CLAIMS, detail="403", times=1),)),
         (
             "500*2+429:1+drop",
             (
@@ -36,6 +38,13 @@ OTHER = "db4a9861-3d48-4b2b-b6fb-0a3e7e95c165"
 )
 def test_steps_are_read_in_order(text: str, steps: tuple[Step, ...]) -> None:
     assert parse_fault(text).steps == steps
+
+
+@pytest.mark.parametrize("detail", ["200", "600", "x", "400=", "400=a b"])
+def test_an_echo_takes_a_status_of_failure_and_a_signature(detail: str) -> None:
+    assert parse_fault("echo:400=a%2B").steps[0].detail == "400=a%2B"
+    with pytest.raises(ValueError, match="is no status from 400 to 599"):
+        parse_fault(f"echo:{detail}")
 
 
 FOR_LISTS = (Kind.NEXT_FOREIGN, Kind.NEXT_LOOP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 import pytest
 
 from bulkpause.sandbox.tokens import Tokens, assertion_flaw, fingerprint
-from tests.sandbox.tenant import ORIGIN, Tenant, body
+from tests.sandbox.tenant import ORIGIN, START, Tenant, body
 
 NOW_S = 1_800_000_000.0
 
@@ -146,6 +147,55 @@ def test_an_assertion_stands_in_for_the_secret(
         client_assertion_type="urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
     )
     assert answer.status == status
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_challenge_lasts_until_a_token_was_asked_for_with_its_claims(
+    tenant: Callable[..., Tenant], status: int
+) -> None:
+    far_side = tenant(f"claims:{status}")
+    refused = far_side.put(far_side.ids[0])
+    assert refused.status == status
+    told = re.fullmatch(
+        r'Bearer realm="", error="insufficient_claims", claims="(.+)"', refused.headers["WWW-Authenticate"]
+    )
+    assert told is not None
+    claims = orjson.loads(base64.b64decode(told[1]))
+    for asked in ("", "no JSON", "[]", "{}", '{"access_token":{"nbf":{"value":"1"}}}', '{"access_token":1}'):
+        far_side.token = body(far_side.ask_token(claims=asked))["access_token"]
+        assert far_side.put(far_side.ids[0]).status == status
+    claims["access_token"]["xms_cc"] = {"values": ["CP1"]}
+    far_side.token = body(far_side.ask_token(claims=orjson.dumps(claims).decode()))["access_token"]
+    assert far_side.put(far_side.ids[0]).status == 200
+
+
+def test_a_missing_second_factor_has_partner_centers_code(tenant: Callable[..., Tenant]) -> None:
+    refused = tenant("mfa").put("0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90")
+    assert (refused.status, body(refused)["code"]) == (401, 900421)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"iss": "https://elsewhere.example"}, 700211),
+        ({"aud": "api://elsewhere"}, 700212),
+        ({"sub": "another"}, 700213),
+        ({"lifetime_s": 0}, 700024),
+    ],
+)
+def test_the_word_of_the_issuer_that_the_app_trusts_stands_in_for_the_secret(
+    tenant: Callable[..., Tenant], changes: dict[str, Any], code: int | None
+) -> None:
+    far_side = tenant()
+    assertion = far_side.tokens.issue_assertion(now_s=START.timestamp(), **changes)
+    answer = far_side.ask_token(
+        client_secret="",
+        client_assertion=assertion,
+        client_assertion_type="urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    )
+    assert body(answer).get("error_codes", [None]) == [code]
+    assert far_side.tokens.assertions == [assertion]
 
 
 @pytest.mark.parametrize(

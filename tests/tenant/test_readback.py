@@ -73,7 +73,9 @@ def with_session(api: PageApi, use: Callable[[Session], Coroutine[Any, Any, T]])
         hold = HoldGate(cap_s=60.0, clock=clock, notify=lambda _: None)
         breaker = BreakerGate(BreakerPolicy(), clock=clock, notify=lambda _: None)
         client, tokens, rng = cast(ReportClient, api), cast(TokenGate, None), random.Random(7)  # noqa: S311
-        return await use(Session(Settings(), client, tokens, hold, breaker, None, RateGate(per_s=1000), clock, rng))
+        return await use(
+            Session(Settings(), "token", client, tokens, hold, breaker, None, RateGate(per_s=1000), clock, rng)
+        )
 
     return run_virtually(main())
 

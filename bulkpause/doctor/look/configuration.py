@@ -23,10 +23,11 @@ _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
 
 def look_at_settings(
     loaded: Loaded, *, files: tuple[str, ...], profile: str | None, decide: Callable[[Settings], Flow]
-) -> ConfigurationFacts:
+) -> tuple[ConfigurationFacts, Flow | None]:
     """The settings that are not default, where they lead, and how to sign in there; or why that is not possible.
 
-    `decide` says by which flow; it may raise ConfigError, or AuthError if a person has to sign in first.
+    `decide` says by which flow, which is given back; it may raise ConfigError, or AuthError if a person has to sign in
+    first.
     """
     settings = loaded.settings
     flow, flaw, nobody = None, None, None
@@ -36,7 +37,7 @@ def look_at_settings(
         flaw = str(error)
     except AuthError as error:
         nobody = str(error)
-    return ConfigurationFacts(
+    facts = ConfigurationFacts(
         flaw=flaw,
         files=files,
         profile=profile,
@@ -48,6 +49,7 @@ def look_at_settings(
         why=None if flow is None else why(flow, loaded.origins),
         nobody=nobody,
     )
+    return facts, flow
 
 
 def why(flow: Flow, origins: Mapping[str, str]) -> str:
@@ -56,4 +58,6 @@ def why(flow: Flow, origins: Mapping[str, str]) -> str:
         return f"as auth.flow says ({origin})"
     given = [f"auth.{name} ({origins[f'auth.{name}']})" for name in _EVIDENCE[flow]]
     told = [text for text in given if not text.endswith(" (default)")]
+    if flow == "refresh_token" and not told:
+        return "since a person has signed in for this tenant and app (`bulkpause login`)"
     return f"since there is {' and '.join(told)}" if told else "since nothing speaks for another one"
