@@ -76,5 +76,9 @@ class _TrustingAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
         return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
 
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - as requests has it
+        """Requests would add the authorities of certifi to those of the system."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
     def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - there is one proxy only
         return {} if self._proxy is None else dict(self._proxy.headers)
