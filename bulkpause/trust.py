@@ -101,7 +101,7 @@ def refused_certificate(host: str, error: BaseException | None, *, setting: str)
     if (flaw := _flaw(error)) is None:
         return None
     reason, remedy = flaw
-    return f"the certificate of {host} is refused: {reason}. {remedy.format(setting=setting)}"
+    return f"the certificate of {host} is refused: {reason}. {remedy.format(setting=setting)}."
 
 
 def lasting_flaw(error: BaseException | None) -> str | None:

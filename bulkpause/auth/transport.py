@@ -48,12 +48,15 @@ class Transport:
 
     def _exchange(self, method: str, url: str, arguments: dict[str, Any]) -> requests.Response:
         host = urlsplit(url).netloc
-        timeout_s = (min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s)
+        connect_s, read_s = min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s
         try:
-            response = self._session.request(method, url, timeout=timeout_s, allow_redirects=False, **arguments)
+            response = self._session.request(
+                method, url, timeout=(connect_s, read_s), allow_redirects=False, **arguments
+            )
         except requests.RequestException as error:
             proxy = "" if self._proxy is None else self._proxy.address
-            raise judge_wire(host, error, timeout_s=self._timeout_s, proxy=proxy) from None
+            hit_s = connect_s if isinstance(error, requests.ConnectTimeout) else read_s
+            raise judge_wire(host, error, timeout_s=hit_s, proxy=proxy) from None
         if failure := judge_answer(host, response.status_code, response.headers, response.text):
             raise failure
         return response

@@ -23,11 +23,11 @@ LONG_S = 10.0
 
 
 @contextmanager
-def black_hole(family: socket.AddressFamily = socket.AF_INET) -> Iterator[int]:
+def black_hole(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no SYN: its backlog is full, and nobody takes from it."""
-    address = "127.0.0.1" if family is socket.AF_INET else "::1"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as listener:
-        listener.bind((address, 0))
+        listener.bind((address, port))
         listener.listen(0)
         port = listener.getsockname()[1]
         fillers = []
