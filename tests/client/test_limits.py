@@ -204,8 +204,15 @@ def answering_with_alerts(context: ssl.SSLContext) -> Iterator[int]:
         with suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                with connection, suppress(ssl.SSLError):
-                    context.wrap_socket(connection, server_side=True)
+                with connection.dup() as wire, suppress(ssl.SSLError):
+                    wire.settimeout(LONG_S)
+                    with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as tls:
+                        try:
+                            tls.do_handshake()
+                        finally:  # what is unread would make a reset of the end, which may overtake the alert
+                            wire.shutdown(socket.SHUT_WR)
+                            while wire.recv(65536):
+                                pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
