@@ -17,8 +17,6 @@ from bulkpause.settings import Secret, Settings
 from bulkpause.trust import Trust
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-"""As of then no certificate has expired: the day it does is to be shown, not to be in the way."""
 
 
 def look_at_folder(path: Path) -> FolderFacts:
@@ -106,7 +104,7 @@ def _app_certificate(file: Path, passphrase: Secret | None, *, now: datetime) ->
 
     setting = "auth.certificate_file"
     try:
-        loaded = load_certificate(file, passphrase=None if passphrase is None else passphrase.reveal(), now=_LONG_AGO)
+        loaded = load_certificate(file, passphrase=None if passphrase is None else passphrase.reveal(), now=None)
     except BulkpauseError as error:
         return FileFacts(setting=setting, path=str(file), flaw=str(error))
     return _expiring(setting, file, loaded["public_certificate"].encode(), now=now)
