@@ -29,7 +29,8 @@ _WRONG: Final = "is not opened by AZURE_CLIENT_CERTIFICATE_PASSWORD (auth.certif
 def load_certificate(file: Path, *, passphrase: str | None, now: datetime | None) -> dict[str, str]:
     """MSAL's client credential for the file's key and certificate. Raises AuthError that names the file.
 
-    With `now` it has to be valid then. Given both, MSAL names the certificate by its SHA-256 thumbprint; given a PFX path or a thumbprint, not always.
+    With `now` it has to be valid then. Given both, MSAL names the certificate by its SHA-256 thumbprint; given a PFX
+    path or a thumbprint, not always.
     """
     name = f"auth.certificate_file {file}"
     try:

@@ -85,13 +85,15 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
         return subject, [Redactor()], options["progress"] or "auto"
     settings = loaded.settings
     redactors = [redactor_for(settings)]
-    facts = look_at_settings(loaded, files=_files(options), profile=options["profile"])
+    facts = look_at_settings(
+        loaded, files=_files(options), profile=options["profile"], decide=lambda settings: settings.auth.decide_flow()
+    )
     if options["sandbox"]:
         settings = in_sandbox(settings, scope)
         redactors.append(redactor_for(settings))
         flow, why = settings.auth.decide_flow(), "since the sandbox brings its own app"
         kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
-        facts = replace(facts, target=settings.api.base_url, flaw=None, told=kept, flow=flow, why=why)
+        facts = replace(facts, target=settings.api.base_url, flaw=None, nobody=None, told=kept, flow=flow, why=why)
     subject = Subject(
         settings=settings,
         configuration=facts,

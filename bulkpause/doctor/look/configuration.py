@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bulkpause.doctor.facts import ConfigurationFacts
-from bulkpause.errors import ConfigError
-from bulkpause.settings import Flow, Loaded, describe
+from bulkpause.errors import AuthError, ConfigError
+from bulkpause.settings import Flow, Loaded, Settings, describe
 
 _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
     "token": ("token", "token_file", "token_command"),
@@ -21,14 +21,21 @@ _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
 """The settings of `auth` that speak for a flow where nobody has named one."""
 
 
-def look_at_settings(loaded: Loaded, *, files: tuple[str, ...], profile: str | None) -> ConfigurationFacts:
-    """The settings that are not default, where they lead, and how to sign in there; or why that is not possible."""
+def look_at_settings(
+    loaded: Loaded, *, files: tuple[str, ...], profile: str | None, decide: Callable[[Settings], Flow]
+) -> ConfigurationFacts:
+    """The settings that are not default, where they lead, and how to sign in there; or why that is not possible.
+
+    `decide` says by which flow; it may raise ConfigError, or AuthError if a person has to sign in first.
+    """
     settings = loaded.settings
-    flow, flaw = None, None
+    flow, flaw, nobody = None, None, None
     try:
-        flow = settings.auth.decide_flow()
+        flow = decide(settings)
     except ConfigError as error:
         flaw = str(error)
+    except AuthError as error:
+        nobody = str(error)
     return ConfigurationFacts(
         flaw=flaw,
         files=files,
@@ -39,6 +46,7 @@ def look_at_settings(loaded: Loaded, *, files: tuple[str, ...], profile: str | N
         family=settings.api.reports_family,
         flow=flow,
         why=None if flow is None else why(flow, loaded.origins),
+        nobody=nobody,
     )
 
 
