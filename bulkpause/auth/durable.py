@@ -37,6 +37,12 @@ def write_durably(file: Path, content: bytes) -> None:
     sync_folder(file.parent)
 
 
+def sync_file(file: Path) -> None:
+    """Make sure that the disk has what was written to the file by other means."""
+    with file.open("r+b") as stream:
+        os.fsync(stream.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make what was renamed in the folder last; Windows opens no folders, and does that by itself."""
     if sys.platform == "win32":

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from bulkpause.auth.durable import read_private, sync_folder, write_durably
+from bulkpause.auth.durable import read_private, sync_file, sync_folder, write_durably
 from bulkpause.errors import AuthError, ConfigError
 
 Kind = Literal["encrypted", "keyring", "file"]
@@ -169,6 +169,7 @@ class Encrypted:
             return
         draft = file.with_suffix(".new")  # msal-extensions writes in place, and a crash would leave half a secret
         self._build(draft).save(text)
+        sync_file(draft)
         draft.replace(file)
         sync_folder(file.parent)
 

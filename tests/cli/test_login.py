@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -269,3 +270,27 @@ def test_a_browser_opens_the_page_where_there_is_a_desktop(
 )
 def test_the_method_that_fits(platform: str, environ: dict[str, str], is_terminal: bool, method: Method) -> None:
     assert method_for(platform=platform, environ=environ, is_terminal=is_terminal) == method
+
+
+def test_a_browser_that_does_not_open_is_said(
+    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(url: str) -> bool:
+        raise webbrowser.Error("could not locate runnable browser")
+
+    serve_person()
+    monkeypatch.setattr("webbrowser.open", fail)
+    monkeypatch.setattr("bulkpause.cli.login._fitting", lambda: "browser")
+    monkeypatch.setattr("bulkpause.auth.browser.Receiver.wait", lambda _self, _patience_s: None)
+    said = cli("login")
+    assert said.code == 77
+    assert "No browser could be opened: could not locate runnable browser." in said.err
+
+
+def test_without_a_refresh_token_there_is_nothing_to_keep(
+    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve_person()
+    monkeypatch.setattr(type(sandbox.people), "issue_refresh", lambda _self, **_: "")
+    said = cli("login", "--device-code")
+    assert (said.code, "Entra gave no refresh token" in said.err) == (77, True)
