@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test lint types layers check bench bench-adaptive clean
+.PHONY: help demo test lint types layers check bench bench-adaptive bench-auth clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -43,6 +43,9 @@ bench: $(READY) ## measure the engine against a bare loop and its peers
 
 bench-adaptive: $(READY) ## hidden limits: time over ideal and refusals, in virtual time and over sockets
 	$(BIN)/python -m benchmarks adaptive adaptive_real
+
+bench-auth: $(READY) ## what signing in costs: round trips before the first PUT, throughput while tokens are renewed
+	$(BIN)/python -m benchmarks sign_in
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*

@@ -21,6 +21,7 @@ PARTS: Final = (
     "killed",
     "adaptive",
     "adaptive_real",
+    "sign_in",
 )
 
 

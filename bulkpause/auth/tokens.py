@@ -112,7 +112,7 @@ class Tokens:
         self._why = "first"
         self._claims: str | None = None
         self._refused: set[str] = set()
-        self._flight: tuple[asyncio.Future[Token], float] | None = None
+        self._flight: tuple[asyncio.Future[Token], float, str | None] | None = None
         self._failures = 0
         self._not_before_s = float("-inf")
         self._without_since_s: float | None = None
@@ -181,12 +181,16 @@ class Tokens:
     async def _fetch(self) -> tuple[Token, float]:
         """Join the acquisition under way or start one. There is never a second beside it, even if it hangs."""
         if self._flight is None:
-            self._flight = self._start(partial(self._acquire, claims=self._claims)), self._clock.monotonic_s()
-        future, started_s = self._flight
+            claims = self._claims
+            self._flight = self._start(partial(self._acquire, claims=claims)), self._clock.monotonic_s(), claims
+        future, started_s, proven = self._flight
         done, _ = await asyncio.wait({future}, timeout=self._token_timeout_s)
         if not done:
             raise TokenUnavailableError(f"no token within {self._token_timeout_s:g} s: the sign-in does not answer")
         self._flight = None
+        if self._claims not in (None, proven):  # asked for before the challenge came: it would be refused as well
+            future.exception()
+            return await self._fetch()
         token = future.result()
         if token.value in self._refused:
             raise AuthError(f"the service refused the token from {token.source}, and no other one is to be had there")

@@ -91,7 +91,9 @@ def list_reports(**options: Any) -> int:
         settings = prepared(settings, options, scope)
         listing, owners = asyncio.run(_read(settings, options))
     if listing.error is not None:
-        streams.say(f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing)}")
+        streams.say(
+            f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing, settings)}"
+        )
         return exits.of_verdict(listing.verdict)
     chosen = [report for report in listing.reports if _is_chosen(report, options, owners)]
     _show(chosen, form=options["form"])
@@ -194,14 +196,16 @@ def _many(count: int) -> str:
     return f"{count:,} report{'' if count == 1 else 's'}"
 
 
-def _advice(listing: Listing) -> str:
+def _advice(listing: Listing, settings: Settings) -> str:
     """What to do about a list that could not be read."""
     from bulkpause.models import Verdict  # noqa: PLC0415 - keep --help quick
+    from bulkpause.signin import advice_for  # noqa: PLC0415
 
     nothing = "Nothing is listed, since a part would look like the whole."
     match listing.verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
-            return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center."
+            more = f" {advice}." if (advice := advice_for(settings)) else ""
+            return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center.{more}"
         case Verdict.THROTTLED if listing.halt is None:  # which says so itself
             return f"{nothing} Try again later."
         case Verdict.UNANSWERED:

@@ -23,6 +23,8 @@ class FakeEntra:
     takes_s: float = 0.5
     called_at_s: list[float] = field(default_factory=list)
     failed_at_s: list[float] = field(default_factory=list)
+    claimed: list[str | None] = field(default_factory=list)
+    """The claims of each acquisition that landed."""
     expires_at: dict[str, datetime] = field(default_factory=dict)
     flying: int = 0
     most_flying: int = 0
@@ -34,6 +36,7 @@ class FakeEntra:
 
     def __call__(self, *, claims: str | None = None) -> Token:
         """Give the next answer of the script."""
+        self.claimed.append(claims)
         answer = self.script.pop(0) if self.script else f"token-{self.calls}"
         if isinstance(answer, Exception):
             self.failed_at_s.append(now_s())

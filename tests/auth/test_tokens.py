@@ -213,6 +213,44 @@ async def test_a_token_refused_during_its_renewal_is_not_handed_out() -> None:
 
 
 @virtually
+async def test_a_challenge_is_answered_once_and_forgotten() -> None:
+    desk = Desk(FakeEntra(takes_s=0))
+    desk.tokens.reject(await desk.tokens.token(), claims="prove it")
+    assert await desk.tokens.token() == "token-2"
+    await desk.until(3302)
+    assert await desk.tokens.token() == "token-3"
+    assert desk.entra.claimed == [None, "prove it", None]
+
+
+@virtually
+async def test_a_renewal_that_flies_when_a_challenge_comes_is_made_again_with_what_it_asks() -> None:
+    desk = Desk(FakeEntra(takes_s=2))
+    old = await desk.tokens.token()
+    await desk.until(3302)
+    async with asyncio.TaskGroup() as callers:
+        leader = callers.create_task(desk.tokens.token())
+        await desk.until(3303)
+        desk.tokens.reject(old, claims="prove it")
+        others = [callers.create_task(desk.tokens.token()) for _ in range(5)]
+    assert {task.result() for task in (leader, *others)} == {"token-3"}
+    assert desk.entra.claimed == [None, None, "prove it"]
+    assert now_s() == 3306
+
+
+@virtually
+async def test_a_failed_renewal_that_a_challenge_has_overtaken_is_made_again() -> None:
+    desk = Desk(FakeEntra(["good", TokenUnavailableError("503")], takes_s=2))
+    old = await desk.tokens.token()
+    await desk.until(3302)
+    async with asyncio.TaskGroup() as callers:
+        leader = callers.create_task(desk.tokens.token())
+        await desk.until(3303)
+        desk.tokens.reject(old, claims="prove it")
+    assert leader.result() == "token-3"
+    assert desk.entra.called_at_s == [0, 3302, 3304]
+
+
+@virtually
 async def test_a_renewal_that_brings_the_same_token_waits_for_a_newer_one_in_silence() -> None:
     desk = Desk(FakeEntra(["same", "same", "newer"], takes_s=0))
     await desk.tokens.token()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from collections import Counter
+
 import pytest
 
+from tests.e2e import driving
 from tests.e2e.conftest import MakeOperator
 
 pytestmark = pytest.mark.end_to_end
@@ -20,11 +24,64 @@ def test_a_three_second_token_is_renewed_in_time_by_one_request_each(an_operator
     assert sum(put.status == 401 for put in ran.puts) <= 8
 
 
+@pytest.mark.slow
+def test_ninety_seconds_of_twenty_second_tokens_end_no_report_as_denied(
+    an_operator: MakeOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "PATIENCE_S", 150.0)
+    operator = an_operator(tls=True, reports=1800, token_lifetime_s=20.0, latency="20ms..80ms")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--rate", "20/s", "--no-snapshot")
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 1800})
+    wall_s = ran.puts[-1].at_s - ran.puts[0].at_s
+    assert wall_s >= 85
+    asked = [entry for entry in operator.sandbox.journal.entries if entry.operation == "token"]
+    assert len(asked) == len({put.token for put in ran.puts}) == 1 + ran.summary["token_refreshes"]
+    assert wall_s // 20 <= len(asked) <= wall_s // 18 + 1
+    resent = Counter(put.token for put in ran.puts if put.status == 401)
+    assert all(count <= 8 for count in resent.values())
+    assert ran.summary["sent"] == 1800 + resent.total()
+
+
 def test_before_the_first_request_to_the_service_leaves_there_is_one_to_entra(an_operator: MakeOperator) -> None:
     operator = an_operator(tls=True, reports=3)
     assert operator.run("pause", operator.source(operator.sandbox.report_ids)).code == 0
     asked = [entry.operation for entry in operator.sandbox.journal.entries]
     assert asked == ["token", "list", "pause", "pause", "pause"]
+
+
+def test_a_pod_of_aks_needs_no_secret(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=3)
+    assertion = operator.sandbox.issue_assertion()
+    (operator.home / "azure-identity-token").write_text(assertion, encoding="utf-8")
+    aks = {"AZURE_CLIENT_SECRET": "", "AZURE_FEDERATED_TOKEN_FILE": "azure-identity-token"}
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "-vv", env=aks)
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 3})
+    assert operator.sandbox.assertions == (assertion,)
+    assert assertion not in ran.stdout + ran.stderr
+    assert ran.directory is not None
+    assert not any(assertion.encode() in file.read_bytes() for file in ran.directory.iterdir())
+
+
+def test_a_machine_that_has_no_identity_says_so_in_seconds(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=3)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    nowhere = {
+        "BULKPAUSE_AUTH__FLOW": "managed_identity",
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://127.0.0.1:{port}",
+    }
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "-q", env=nowhere)
+    assert ran.code == 77
+    (line,) = ran.stderr.splitlines()
+    assert "no managed identity is to be had on this machine" in line
+    assert "choose another auth.flow" in line
+    assert ran.puts == ()
+
+
+def test_a_list_that_an_app_alone_may_not_read_says_what_microsoft_documents(an_operator: MakeOperator) -> None:
+    ran = an_operator("403@list", tls=True).run("list")
+    assert ran.code == 77
+    assert "Microsoft documents an app with a person" in ran.stderr
 
 
 def test_a_revoked_token_brings_one_refresh_for_all_workers(an_operator: MakeOperator) -> None:
