@@ -199,12 +199,12 @@ def _many(count: int) -> str:
 def _advice(listing: Listing, settings: Settings) -> str:
     """What to do about a list that could not be read."""
     from bulkpause.models import Verdict  # noqa: PLC0415 - keep --help quick
-    from bulkpause.signin import advice_for  # noqa: PLC0415
+    from bulkpause.signin import advice_for, flow_of  # noqa: PLC0415
 
     nothing = "Nothing is listed, since a part would look like the whole."
     match listing.verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
-            more = f" {advice}." if (advice := advice_for(settings)) else ""
+            more = f" {advice}." if (advice := advice_for(settings, flow_of(settings))) else ""
             return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center.{more}"
         case Verdict.THROTTLED if listing.halt is None:  # which says so itself
             return f"{nothing} Try again later."
