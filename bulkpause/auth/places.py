@@ -128,7 +128,9 @@ class Keyring:
             return function(*args)
         except Exception as error:  # noqa: BLE001 - each backend raises what its system raises; said, not swallowed
             failure = type(error).__name__  # its text may quote what was to be kept
-        raise AuthError(f"{self.where(args[1])}, cannot be {what}: {failure}. Is it unlocked?")
+        raise AuthError(
+            f"{self.where(args[1])}, cannot be {what}: {failure}. Unlock it, or set auth.token_store to file"
+        )
 
 
 class Encrypted:

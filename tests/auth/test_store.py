@@ -176,6 +176,27 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a", b"old")]
 
 
+def test_a_reader_that_holds_the_file_open_on_windows_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_file, refusals, waits = Path.replace, [1, 2], list[float]()
+
+    def busy(draft: Path, target: Path) -> Path:
+        if refusals:
+            refusals.pop()
+            raise PermissionError(13, "used by another process")
+        return replace_file(draft, target)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    write_durably(tmp_path / "a", b"new", wait=waits.append)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert waits == [0.02, 0.02]
+    refusals += range(99)
+    with pytest.raises(PermissionError):
+        write_durably(tmp_path / "a", b"newer", wait=waits.append)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a", b"new")]
+
+
 @pytest.mark.parametrize(
     ("wanted", "platform", "kind"),
     [
@@ -251,7 +272,7 @@ def test_a_sign_in_is_kept_in_the_keyring_and_removed_from_it(tmp_path: Path) ->
 def test_a_locked_keyring_is_found_out_before_anybody_signs_in(tmp_path: Path) -> None:
     code = IN_KEYRING.replace('"."', repr(str(tmp_path)))
     said = asked(code, PYTHON_KEYRING_BACKEND="tests.auth.keyrings.LockedKeyring", TEST_KEYRING=str(tmp_path / "r"))
-    assert "cannot be written: KeyringLocked. Is it unlocked?" in said
+    assert "cannot be written: KeyringLocked. Unlock it, or set auth.token_store to file" in said
     assert "planted" not in said
 
 
