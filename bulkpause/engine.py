@@ -19,7 +19,7 @@ from bulkpause.attempts import Attempts
 from bulkpause.budget import RetryBudget
 from bulkpause.clock import Clock
 from bulkpause.ending import Ending
-from bulkpause.errors import AuditError, AuthError, SourceError, TokenUnavailableError
+from bulkpause.errors import AuditError, AuthError, NoWayError, SourceError, TokenUnavailableError
 from bulkpause.jobs import Job, invalid, skipped, unchanged
 from bulkpause.models import Entry, Halt, HaltReason, Operation, Outcome, Reject
 from bulkpause.passage import Passage
@@ -187,7 +187,7 @@ class Engine:
 
     def halt_without_token(self, error: AuthError) -> None:
         """Stop because no token is to be had."""
-        is_away = isinstance(error, TokenUnavailableError)
+        is_away = isinstance(error, (NoWayError, TokenUnavailableError))
         self.halt(Halt(HaltReason.UNREACHABLE if is_away else HaltReason.NOT_AUTHORISED, str(error)))
 
     async def _fill_queue(self, feed: Feed) -> None:

@@ -21,6 +21,10 @@ class AuthError(BulkpauseError):
     """No token can be had, or the service refuses a fresh one."""
 
 
+class NoWayError(AuthError):
+    """The sign-in service cannot be reached, and trying again will not help: its certificate is refused."""
+
+
 class TokenUnavailableError(AuthError):
     """No token just now, and waiting may heal it. `retry_after_s`: how long the far side asked to be left alone."""
 

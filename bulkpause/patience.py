@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import TracebackType
 from typing import Final, Self
 
@@ -46,17 +47,23 @@ class Heartbeat:
 
 
 class Patience:
-    """Ends what is awaited within it by TimeoutError, `limit_s` seconds after it was made.
+    """Ends what is awaited within it by TimeoutError, `limit_s` seconds after it was made or when it is quiet too long.
 
-    A timer just before that looks whether it comes late itself, and gives `GRACE_S` seconds more if it does. May be
-    entered again, one time after the other: it is the same limit. To be made and entered in the task that waits.
+    Quiet is what follows `heard` for `quiet_s` seconds. A timer just before that looks whether it comes late itself,
+    and gives `GRACE_S` seconds more if it does. May be entered again, one time after the other: it is the same limit.
+    To be made and entered in the task that waits.
     """
 
-    __slots__ = ("_due_s", "_loop", "_timeout", "_timer", "_when_s")
+    __slots__ = ("_due_s", "_loop", "_quiet_s", "_timeout", "_timer", "_until_heard_s", "_when_s", "was_quiet")
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, *, quiet_s: float = math.inf) -> None:
         self._loop = asyncio.get_running_loop()
         self._when_s = self._loop.time() + limit_s
+        self._quiet_s = quiet_s
+        self._until_heard_s = math.inf
+        """When the quiet has lasted too long."""
+        self.was_quiet = False
+        """Whether that is what ended it."""
 
     async def __aenter__(self) -> Self:
         self._timeout = asyncio.timeout(None)
@@ -70,25 +77,44 @@ class Patience:
         self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
+    def heard(self) -> None:
+        """The far side has its turn, or has said something: the quiet begins from here. Only while it is entered."""
+        self._until_heard_s = self._loop.time() + self._quiet_s
+        if self._until_heard_s - LATE_S < self._due_s:  # the timer that runs is too late for it
+            self._timer.cancel()
+            self._wait()
+
+    def _limit_s(self) -> float:
+        return min(self._when_s, self._until_heard_s)
+
     def _wait(self) -> None:
-        self._due_s = max(self._loop.time(), self._when_s - LATE_S)
+        self._due_s = max(self._loop.time(), self._limit_s() - LATE_S)
         self._timer = self._loop.call_at(self._due_s, self._look)
 
     def _look(self) -> None:
         """In time, or nearly: whatever has come by now is read before the end."""
         if self._stood_still():
             return
-        self._due_s = max(self._when_s, self._loop.time() + LATE_S)
+        if self._limit_s() - LATE_S > self._due_s:  # something was heard since the timer was set
+            self._wait()
+            return
+        self._due_s = max(self._limit_s(), self._loop.time() + LATE_S)
         self._timer = self._loop.call_at(self._due_s, self._end)
 
     def _end(self) -> None:
-        if not self._stood_still():
-            self._timeout.reschedule(self._loop.time())
+        if self._stood_still():
+            return
+        if self._limit_s() > self._due_s:
+            self._wait()
+            return
+        self.was_quiet = self._until_heard_s < self._when_s
+        self._timeout.reschedule(self._loop.time())
 
     def _stood_still(self) -> bool:
         now_s = self._loop.time()
         if now_s - self._due_s <= LATE_S:
             return False
-        self._when_s = now_s + GRACE_S
+        self._when_s = max(self._when_s, now_s + GRACE_S)
+        self._until_heard_s = max(self._until_heard_s, now_s + GRACE_S)
         self._wait()
         return True

@@ -59,7 +59,7 @@ class Listing:
     verdict: Verdict = Verdict.CONFIRMED
     """What the last reply meant: for an exit code, where there is an `error`."""
     halt: Halt | None = None
-    """Why nothing more may be sent, if `observe` said so."""
+    """Why nothing more may be sent, if `observe` said so or a reply did."""
 
 
 async def read_reports(
@@ -75,10 +75,10 @@ async def read_reports(
 ) -> Listing:
     """The tenant's reports that pass `query`, in the order of the list; one that is listed twice counts as the last.
 
-    Follows every nextLink. Each request passes `admit` first, and `observe` hears of each that fails; a Halt from it
-    ends the reading. What can heal is retried page for page, by the rules that reports are retried by. A failure, a
-    link that was followed before, or a list that needs more than `budget` requests ends it with an error. Raises
-    AuthError if no token is to be had.
+    Follows every nextLink. Each request passes `admit` first, and `observe` hears of each that fails; a Halt from it,
+    or in the reply, ends the reading. What can heal is retried page for page, by the rules that reports are retried by.
+    A failure, a link that was followed before, or a list that needs more than `budget` requests ends it with an error.
+    Raises AuthError if no token is to be had.
     """
     reader = _Reader(api, admit, observe, policy, clock, rng, query, budget)
     found: dict[ReportId, Report] = {}
@@ -135,9 +135,13 @@ class _Reader:
             if verdict is Verdict.CONFIRMED or (verdict is Verdict.NOT_FOUND and target is None):
                 return page, None
             attempts.append(Attempt(len(attempts) + 1, "", "", page.sent, 0.0, page.reply))
-            self.halt = self.observe(attempts[-1])
-            if self.halt is not None:
-                return page, f"{self._failure(attempts).rstrip('.')}; {self.halt.message}"
+            asked = self.observe(attempts[-1])
+            if page.reply.halt is not None:
+                self.halt = page.reply.halt
+                return page, f"{self._page()}: {self.halt.message}"
+            if asked is not None:
+                self.halt = asked
+                return page, f"{self._failure(attempts).rstrip('.')}; {asked.message}"
             elapsed_s = self.clock.monotonic_s() - started_s
             step = decide(self.policy, attempts, elapsed_s=elapsed_s, rng=self.rng)
             # Unlike a report's, a page's tries are all its tries: the run could do without, and waits no longer for it.
@@ -145,12 +149,14 @@ class _Reader:
                 return page, self._failure(attempts)
             await self.clock.sleep(step.delay_s)
 
+    def _page(self) -> str:
+        return "the list of reports" if self.pages == 1 else f"page {self.pages} of the list of reports"
+
     def _failure(self, attempts: Sequence[Attempt]) -> str:
         """What the last of the attempts at a page came to, in one line."""
         reply = attempts[-1].reply
-        page = "the list of reports" if self.pages == 1 else f"page {self.pages} of the list of reports"
         tries = f" after {len(attempts)} tries" if len(attempts) > 1 else ""
-        return ": ".join(filter(None, (f"{page}{tries}", _http(reply), reply.message or reply.error)))
+        return ": ".join(filter(None, (f"{self._page()}{tries}", _http(reply), reply.message or reply.error)))
 
 
 def _http(reply: Reply) -> str:

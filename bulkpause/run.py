@@ -121,7 +121,8 @@ async def execute(
                 report.audit_error = audit_error(error)
                 if report.audit_error is None:
                     cause = sole_cause(error)
-                    report.crash = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    said = str(cause) if isinstance(cause, BulkpauseError) else type(cause).__name__
+                    report.crash = log.redactor.text(said)
                     raise cause from None
             finally:
                 if work.manifest is not None:
@@ -143,7 +144,13 @@ async def _operate(parts: _Parts, *, rng: random.Random, force: bool) -> None:
     watch = Watch(parts.settings.halt.when, now=clock.now, rng=rng, clean=clean)
     notify = watch.hearing(record.notice)
     async with connected(
-        parts.settings, clock=clock, rng=rng, notify=notify, say=parts.console.say, departed=record.departed
+        parts.settings,
+        clock=clock,
+        rng=rng,
+        notify=notify,
+        learn=parts.console.log.redactor.learn,
+        say=parts.console.say,
+        departed=record.departed,
     ) as session:
         parts.console.log.info("sign_in.flow", flow=session.flow)
         reach = ReachGate(max_tries=retry.max_tries, deadline_s=retry.deadline_s, clock=clock)

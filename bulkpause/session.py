@@ -92,13 +92,13 @@ async def connected(
     clock: Clock,
     rng: random.Random,
     notify: Callable[[Notice], None],
-    learn: Callable[[str], None] = lambda _secret: None,
+    learn: Callable[[str], None],
     say: Callable[[str], None] = say_on_stderr,
     departed: Callable[[float], None] = lambda _at_s: None,
 ) -> AsyncIterator[Session]:
     """A session as `settings` ask for; nothing is sent yet.
 
-    `notify` hears what its parts decide, `learn` each secret that is fetched, `departed` when each request leaves;
+    `notify` hears what its parts decide, `learn` each secret before it is used, `departed` when each request leaves;
     `say` is how a person is asked to sign in.
     Raises ConfigError if credentials are missing or a file they name is unusable, AuthError if nobody has signed in.
     """
@@ -138,6 +138,7 @@ def client_settings(settings: Settings) -> ClientSettings:
         connections=settings.run.concurrency,
         timeout_s=api.timeout_s,
         connect_timeout_s=api.connect_timeout_s,
+        read_timeout_s=api.read_timeout_s,
         trust=trust_of(settings),
         proxy=None if api.proxy is None else api.proxy.reveal(),
     )

@@ -35,7 +35,7 @@ from bulkpause.auth import (
 )
 from bulkpause.clock import Clock
 from bulkpause.errors import AuthError, ConfigError
-from bulkpause.settings import Auth, Flow, Settings
+from bulkpause.settings import Auth, Flow, Settings, without_secrets
 from bulkpause.settings.clouds import CLOUDS
 from bulkpause.trust import Trust
 
@@ -73,16 +73,18 @@ def acquire_for(
 ) -> Acquire:
     """The way to a token that `settings.auth` describes. Raises ConfigError if credentials are missing.
 
-    `environ` is where GitHub Actions says how to get an assertion, `learn` hears of each secret that is fetched, and
-    `say` is how a person is asked to sign in, and told where that is kept.
+    `environ` is where GitHub Actions says how to get an assertion, and what a command that is run sees, secrets apart;
+    `learn` hears of each secret that is met on the way, before anything else can be said of it; `say` is how a person
+    is asked to sign in, and told where that is kept.
     """
     auth = settings.auth
     match flow_of(settings):
         case "token":
-            return _ready_token(auth, clock=clock)
+            return _ready_token(auth, clock=clock, env=without_secrets(environ, settings))
         case "client_secret":
-            secret = _given(auth.client_secret, "auth.client_secret")
-            return client_secret(app_of(settings, "client_secret"), secret.reveal(), clock=clock)
+            secret = _given(auth.client_secret, "auth.client_secret").reveal()
+            learn(secret)
+            return client_secret(app_of(settings, "client_secret"), secret, clock=clock)
         case "certificate":
             file = _given(auth.certificate_file, "auth.certificate_file")
             passphrase = None if auth.certificate_passphrase is None else auth.certificate_passphrase.reveal()
@@ -206,7 +208,8 @@ def _assertion(
             return assertion_from_file(_given(auth.assertion_file, "auth.assertion_file"), learn=learn)
         case "command":
             command = _given(auth.assertion_command, "auth.assertion_command")
-            return assertion_from_command(command, timeout_s=auth.timeout_s, learn=learn)
+            env = without_secrets(environ, settings)
+            return assertion_from_command(command, timeout_s=auth.timeout_s, learn=learn, env=env)
         case "github":
             url, token = (environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}") for name in ("URL", "TOKEN"))
             if not url or not token:
@@ -230,25 +233,25 @@ def _assertion(
             return assertion_from_identity(identity, learn=learn)
 
 
-def _ready_token(auth: Auth, *, clock: Clock) -> Acquire:
+def _ready_token(auth: Auth, *, clock: Clock, env: Mapping[str, str]) -> Acquire:
     if auth.token is not None:
         return token_from_environment(auth.token.reveal(), name="BULKPAUSE_TOKEN", clock=clock)
     if auth.token_file is not None:
         return token_from_file(auth.token_file, clock=clock)
     command = _given(auth.token_command, "auth.token_command")
-    return token_from_command(command, timeout_s=auth.timeout_s, clock=clock)
+    return token_from_command(command, timeout_s=auth.timeout_s, clock=clock, env=env)
 
 
 def app_of(settings: Settings, flow: Flow) -> EntraApp:
     """Which app signs in, where and for what. Raises ConfigError if tenant or app are missing."""
-    auth, api = settings.auth, settings.api
+    auth = settings.auth
     return EntraApp(
         tenant_id=_given(auth.tenant_id, "auth.tenant_id"),
         client_id=_given(auth.client_id, "auth.client_id"),
         authority=auth.authority,
         scope=scope_of(settings, flow),
         trust=trust_of(settings),
-        proxy=None if api.proxy is None else api.proxy.reveal(),
+        proxy=None if auth.proxy is None else auth.proxy.reveal(),
         timeout_s=auth.timeout_s,
     )
 

@@ -71,7 +71,9 @@ async def verify_run(
             record.notice(Notice("verification_started", _opening(past, settings)))
             settle_unfinished(replay, record)
             await record.durable()
-            async with connected(settings, clock=clock, rng=rng, notify=record.notice, say=say) as session:
+            async with connected(
+                settings, clock=clock, rng=rng, notify=record.notice, learn=log.redactor.learn, say=say
+            ) as session:
                 log.info("sign_in.flow", flow=session.flow)
                 found = await unless_stopped(look.stop_requested, _look_at(past, session, record))
             if found is None:

@@ -149,3 +149,75 @@ def test_a_heart_stops_with_what_it_beats_for() -> None:
         await asyncio.sleep(1000)
 
     run_virtually(main())
+
+
+async def quiet_for(*gaps_s: float, limit_s: float = 60.0, quiet_s: float = 5.0) -> tuple[float, bool]:
+    """When it ends, and whether of the quiet, if something is heard after each of `gaps_s` and then nothing more."""
+    patience = Patience(limit_s, quiet_s=quiet_s)
+    try:
+        async with patience:
+            patience.heard()
+            for gap_s in gaps_s:
+                await asyncio.sleep(gap_s)
+                patience.heard()
+            await asyncio.sleep(1000)
+    except TimeoutError:
+        return asyncio.get_running_loop().time(), patience.was_quiet
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("gaps_s", "limit_s", "ended"),
+    [
+        pytest.param((), 60.0, (5.0, True), id="silent from the beginning"),
+        pytest.param((4.0,), 60.0, (9.0, True), id="silent after a word"),
+        pytest.param((4.9, 4.99, 4.999), 60.0, (19.889, True), id="heard at the last moment"),
+        pytest.param((4.0,) * 20, 60.0, (60.0, False), id="one that trickles for ever"),
+        pytest.param((), 5.0, (5.0, False), id="both at once are the whole"),
+    ],
+)
+def test_it_ends_what_is_quiet_too_long(gaps_s: tuple[float, ...], limit_s: float, ended: tuple[float, bool]) -> None:
+    at_s, was_quiet = run_virtually(quiet_for(*gaps_s, limit_s=limit_s))
+    assert at_s == pytest.approx(ended[0], abs=LATE_S)
+    assert was_quiet is ended[1]
+
+
+def test_the_quiet_counts_from_when_it_is_the_far_sides_turn() -> None:
+    async def wait() -> None:
+        async with Patience(60.0, quiet_s=5.0) as patience:
+            await asyncio.sleep(20)  # connecting
+            patience.heard()
+            await asyncio.sleep(1000)
+
+    async def main() -> float:
+        with pytest.raises(TimeoutError):
+            await wait()
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(main()) == pytest.approx(25.0)
+
+
+def test_entered_again_the_quiet_goes_on() -> None:
+    async def main() -> float:
+        patience = Patience(60.0, quiet_s=5.0)
+        async with patience:
+            patience.heard()
+            await asyncio.sleep(3)
+        with pytest.raises(TimeoutError):
+            async with patience:
+                await asyncio.sleep(1000)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(main()) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("still_s", [5.0, 20.0, 3600.0])
+def test_quiet_in_which_the_process_stood_still_is_nobodys_fault(still_s: float) -> None:
+    async def main() -> None:
+        patience = Patience(4000.0, quiet_s=5.0)
+        async with patience:
+            patience.heard()
+            stand_still(still_s)
+            await asyncio.sleep(LATE_S / 2)
+
+    run_virtually(main())

@@ -178,6 +178,15 @@ def test_what_cannot_heal_is_not_retried(failure: Page) -> None:
     assert (listing.verdict, admitted) == (failure.reply.verdict, [0.0])
 
 
+@pytest.mark.parametrize("verdict", [Verdict.UNANSWERED, Verdict.UNAUTHORISED])
+@pytest.mark.parametrize("reason", [HaltReason.UNREACHABLE, HaltReason.NOT_AUTHORISED])
+def test_a_reply_that_no_other_can_better_ends_it_at_once(verdict: Verdict, reason: HaltReason) -> None:
+    halt = Halt(reason, "the proxy refuses. Set another password")
+    listing, admitted = reading(FakePages([page(1, to="a"), fault(verdict, None, error=halt.message, halt=halt)]))
+    assert listing.error == "page 2 of the list of reports: the proxy refuses. Set another password"
+    assert (listing.verdict, listing.halt, admitted) == (verdict, halt, [0.0, 0.0])
+
+
 def test_a_page_that_was_not_asked_for_costs_no_request() -> None:
     foreign = Page(Reply(Verdict.REJECTED, message="its link leads elsewhere"), sent=0)
     listing, _ = reading(FakePages([page(1, to="https://evil.example/"), foreign]))

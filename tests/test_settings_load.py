@@ -277,6 +277,7 @@ def test_a_variable_that_is_not_ours_is_left_alone(tmp_path: Path, name: str) ->
     assert result.settings.run.rate == Rate(100)
 
 
+PROXY_FORMS = "must be http://host:port or http://user:password@host:port, odd characters percent-encoded"
 HERE = "file ./bulkpause.toml"
 
 
@@ -313,7 +314,7 @@ HERE = "file ./bulkpause.toml"
         ("[api]\nproxy = 3", f"api.proxy = 3 ({HERE}): must be text"),
         (
             "[api]\nproxy = 'socks5://h'",
-            f"api.proxy = **** ({HERE}): must be http://host:port or http://user:password@host:port",
+            f"api.proxy = **** ({HERE}): {PROXY_FORMS}",
         ),
         ("[log]\nlevel = 'loud'", f"log.level = 'loud' ({HERE}): must be 'debug', 'info', 'warning' or 'error'"),
         (
@@ -430,12 +431,42 @@ def test_the_environments_proxy_is_obeyed_unless_exempt(url: str, environ: dict[
 
 def test_the_environments_proxy_shows_as_the_effective_one(tmp_path: Path) -> None:
     result = loaded(tmp_path, environ={"https_proxy": "http://ann:hunter2@proxy:1"})
-    assert ("api.proxy", "http://****@proxy:1", "environment https_proxy") in describe(result)
+    for key in ("api.proxy", "auth.proxy"):
+        assert (key, "http://****@proxy:1", "environment https_proxy") in describe(result)
 
 
 def test_a_proxy_that_is_set_outranks_the_environments(tmp_path: Path) -> None:
     result = loaded(tmp_path, "[api]\nproxy = 'ours:1'", environ={"HTTPS_PROXY": PROXY, "NO_PROXY": "*"})
     assert str(result.settings.api.proxy) == "http://ours:1"
+    assert ("auth.proxy", "http://ours:1", "api.proxy") in describe(result)
+
+
+@pytest.mark.parametrize(
+    ("exempt", "api", "auth"),
+    [
+        ("login.microsoftonline.com", PROXY, "not set"),
+        ("api.partnercenter.microsoft.com", "not set", PROXY),
+        (".microsoft.com", "not set", PROXY),
+        (".microsoftonline.com,.microsoft.com", "not set", "not set"),
+    ],
+)
+def test_the_environment_is_asked_about_each_host_by_itself(tmp_path: Path, exempt: str, api: str, auth: str) -> None:
+    rows = describe(loaded(tmp_path, environ={"HTTPS_PROXY": PROXY, "NO_PROXY": exempt}))
+    proxies = {key: (text, origin) for key, text, origin in rows if key.endswith(".proxy")}
+    origins = {PROXY: "environment HTTPS_PROXY", "not set": "default"}
+    assert proxies == {"api.proxy": (api, origins[api]), "auth.proxy": (auth, origins[auth])}
+
+
+def test_the_sign_in_may_have_a_proxy_of_its_own(tmp_path: Path) -> None:
+    result = loaded(tmp_path, "[auth]\nproxy = 'ours:1'", environ={"HTTPS_PROXY": PROXY})
+    assert ("auth.proxy", str(result.settings.auth.proxy)) == ("auth.proxy", "http://ours:1")
+    assert ("api.proxy", PROXY, "environment HTTPS_PROXY") in describe(result)
+
+
+def test_a_foreign_clouds_sign_in_is_looked_up_by_its_own_host(tmp_path: Path) -> None:
+    environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": ".microsoftonline.us", "BULKPAUSE_API__CLOUD": "us_government"}
+    settings = loaded(tmp_path, environ=environ).settings
+    assert (str(settings.api.proxy), settings.auth.proxy) == (PROXY, None)
 
 
 @given(st.text("hunter2-", min_size=8))
@@ -448,6 +479,7 @@ def test_no_description_shows_a_secret(secret: str) -> None:
         "auth.client_secret",
         "auth.certificate_passphrase",
         "auth.token",
+        "auth.proxy",
     ]
 
 
@@ -503,14 +535,7 @@ def test_the_example_equals_the_defaults(tmp_path: Path) -> None:
 def test_the_example_shows_every_setting_that_a_file_may_hold(tmp_path: Path) -> None:
     uncommented = re.sub(r"^# (?=[a-z_]+ = |\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     result = loaded(tmp_path, uncommented, profile="night")
-    secrets = {
-        "api.client_certificate_passphrase",
-        "auth.client_secret",
-        "auth.certificate_passphrase",
-        "auth.refresh_token",
-        "auth.token",
-    }
-    assert {key for key, origin in result.origins.items() if origin == "default"} == secrets
+    assert {key for key, origin in result.origins.items() if origin == "default"} == set()
     assert result.settings.run.rate == Rate(1)
 
 

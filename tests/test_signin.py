@@ -52,8 +52,9 @@ def test_a_certificate_signs_the_app_in(
 
 
 def test_the_way_to_entra_is_the_way_to_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    api = Api(ca_file=Path("ca.pem"), proxy=ProxyUrl("http://joe:pw@proxy:3128"))
-    app = made(monkeypatch, "client_secret", settings(api, **APP, client_secret=Secret("s"), timeout_s=7.0))[0]
+    api, proxy = Api(ca_file=Path("ca.pem")), ProxyUrl("http://joe:pw@proxy:3128")
+    chosen = settings(api, **APP, client_secret=Secret("s"), timeout_s=7.0, proxy=proxy)
+    app = made(monkeypatch, "client_secret", chosen)[0]
     assert (app.trust.ca_file, app.proxy, app.timeout_s) == (Path("ca.pem"), "http://joe:pw@proxy:3128", 7.0)
 
 
@@ -194,3 +195,29 @@ def test_missing_credentials_are_named(auth: dict[str, Any], missing: list[str])
 
 def signin_names() -> list[str]:
     return ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"]
+
+
+def test_a_command_sees_all_of_the_environment_but_secrets() -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AZURE_TENANT_ID": "contoso.example",
+        "AZURE_CLIENT_SECRET": "s3cret-1",
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD": "s3cret-2",
+        "BULKPAUSE_TOKEN": "s3cret-3",
+        "BULKPAUSE_AUTH__REFRESH_TOKEN": "s3cret-4",
+        "BULKPAUSE_API__PROXY": "http://joe:s3cret-5@proxy:1",
+        "BULKPAUSE_API__CLIENT_CERTIFICATE_PASSPHRASE": "s3cret-6",
+        "MINE": "s3cret-7\n",
+        "HTTPS_PROXY": "http://joe:pw@proxy:1",
+        "BULKPAUSE_RUN__RATE": "5/s",
+    }
+    script = "import os; print('|'.join(f'{k}={v}' for k, v in sorted(os.environ.items())).replace(' ', '_'))"
+    given = settings(
+        Api(proxy=ProxyUrl("http://joe:pw@proxy:1")),
+        token_command=Command([sys.executable, "-c", script]),
+        client_secret=Secret("s3cret-7"),  # by reference to MINE
+    )
+    seen = acquire_for(given, clock=SystemClock(), environ=environ)().value
+    assert "s3cret" not in seen
+    for kept in ("AZURE_TENANT_ID=contoso.example", "HTTPS_PROXY=http://joe:pw@proxy:1", "BULKPAUSE_RUN__RATE=5/s"):
+        assert kept in seen

@@ -7,7 +7,7 @@ lives for minutes, and whoever issues it rotates it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -30,12 +30,17 @@ def assertion_from_file(file: Path, *, learn: Learn) -> Callable[[], str]:
     return fetch
 
 
-def assertion_from_command(argv: Sequence[str], *, timeout_s: float, learn: Learn) -> Callable[[], str]:
-    """The assertion that a command prints, alone, on stdout. It raises AuthError."""
+def assertion_from_command(
+    argv: Sequence[str], *, timeout_s: float, learn: Learn, env: Mapping[str, str] | None = None
+) -> Callable[[], str]:
+    """The assertion that a command prints, alone, on stdout. It raises AuthError.
+
+    `env` is all that the command sees of the environment; None for all of it.
+    """
 
     def fetch() -> str:
         key = f"auth.assertion_command {argv[0]}"
-        return _heard(one_token(output_of(argv, key=key, timeout_s=timeout_s), key=key), learn)
+        return _heard(one_token(output_of(argv, key=key, timeout_s=timeout_s, env=env), key=key), learn)
 
     return fetch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,12 +42,17 @@ def token_from_file(file: Path, *, clock: Clock) -> Acquire:
     return acquire
 
 
-def token_from_command(argv: Sequence[str], *, timeout_s: float, clock: Clock) -> Acquire:
-    """The token a command prints, alone, on stdout; it is run again for every renewal, without a shell or stdin."""
+def token_from_command(
+    argv: Sequence[str], *, timeout_s: float, clock: Clock, env: Mapping[str, str] | None = None
+) -> Acquire:
+    """The token a command prints, alone, on stdout; it is run again for every renewal, without a shell or stdin.
+
+    `env` is all that it sees of the environment; None for all of it.
+    """
 
     def acquire(*, claims: str | None = None) -> Token:  # noqa: ARG001 - whoever fetched it decides what it proves
         key = f"auth.token_command {argv[0]}"
-        return _token(output_of(argv, key=key, timeout_s=timeout_s), key, clock.now())
+        return _token(output_of(argv, key=key, timeout_s=timeout_s, env=env), key, clock.now())
 
     return acquire
 
@@ -62,12 +67,20 @@ def text_of(file: Path, *, key: str) -> str:
         raise AuthError(f"{key} is not text") from None
 
 
-def output_of(argv: Sequence[str], *, key: str, timeout_s: float) -> str:
-    """What the command that `key` names prints, run without a shell or stdin. Raises AuthError."""
+def output_of(argv: Sequence[str], *, key: str, timeout_s: float, env: Mapping[str, str] | None = None) -> str:
+    """What the command that `key` names prints, run without a shell or stdin. Raises AuthError.
+
+    `env` is all that it sees of the environment; None for all of it.
+    """
     program = shutil.which(argv[0]) or argv[0]  # on Windows az is az.cmd, which only `which` finds
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own command
-            [program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+            [program, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            env=env,
         )
     except subprocess.TimeoutExpired:
         raise TokenUnavailableError(f"{key} did not end within {timeout_s:g} s") from None

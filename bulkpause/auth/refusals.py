@@ -12,8 +12,9 @@ import ssl
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
-from bulkpause.errors import AuthError, TokenUnavailableError
-from bulkpause.trust import lasting_flaw
+from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
+from bulkpause.proxying import refused_tunnel
+from bulkpause.trust import refused_certificate, trouble
 
 _PERSON = "a person has to sign in again: type `bulkpause login`"
 _MFA = "a person has to sign in again, with MFA: type `bulkpause login`"
@@ -141,14 +142,18 @@ def judge_error(payload: Mapping[str, object], *, retry_after_s: float | None = 
     return AuthError(text)
 
 
-def judge_wire(host: str, error: BaseException, *, timeout_s: float) -> AuthError:
-    """A failure of the network on the way to `host`; only a bad certificate or proxy password cannot heal."""
+def judge_wire(host: str, error: BaseException, *, timeout_s: float, proxy: str = "") -> AuthError:
+    """A failure of the network on the way to `host`, through the proxy at `proxy` if there is one.
+
+    Only a bad certificate, or a proxy that refuses us or `host`, cannot heal.
+    """
     causes = tuple(_causes(error))
     for cause in causes:
-        if (flaw := lasting_flaw(cause)) is not None:
-            return AuthError(f"the certificate of {host} is refused: {flaw}; see api.ca_file")
-        if "Tunnel connection failed: 407" in str(cause):
-            return AuthError("the proxy refuses its user or password (407)")
+        if (flaw := refused_certificate(host, cause, setting="auth.authority")) is not None:
+            return NoWayError(flaw)
+        tunnel = re.match(r"Tunnel connection failed: (\d{3})", str(cause))
+        if tunnel is not None and (halt := refused_tunnel(int(tunnel[1]), proxy=proxy, host=host)) is not None:
+            return AuthError(halt.message)
     return TokenUnavailableError(f"{host} is out of reach: {_reason(causes, timeout_s=timeout_s)}")
 
 
@@ -160,7 +165,7 @@ def _reason(causes: tuple[BaseException, ...], *, timeout_s: float) -> str:
             case TimeoutError():
                 return f"no answer within {timeout_s:g} s"
             case ssl.SSLError():
-                return f"TLS failed: {getattr(cause, 'reason', None) or 'broken off'}"
+                return f"no TLS with it: {trouble(cause)}"
             case OSError(strerror=str(reason)):
                 return reason
             case OSError() if str(cause).startswith("Tunnel connection failed"):

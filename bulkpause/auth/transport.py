@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from bulkpause.auth.endpoints import openid_configuration
 from bulkpause.auth.refusals import NoIdentityError, judge_answer, judge_identity_answer, judge_wire
 from bulkpause.errors import AuthError
+from bulkpause.proxying import Proxy
 from bulkpause.trust import Trust
 
 CONNECT_TIMEOUT_S = 10.0
@@ -49,9 +51,10 @@ class Transport:
         self._session = requests.Session()
         # Else REQUESTS_CA_BUNDLE beats our certificates, HTTPS_PROXY our proxy, and ~/.netrc our credentials.
         self._session.trust_env = False
-        if proxy is not None:
-            self._session.proxies = {"https": proxy}
-        self._session.mount("https://", TrustingAdapter(trust.context()))
+        self._proxy = None if proxy is None else Proxy.parse(proxy)
+        if self._proxy is not None:
+            self._session.proxies = {"https": self._proxy.url}
+        self._session.mount("https://", TrustingAdapter(trust.context(), self._proxy))
 
     def get(self, url: str, **arguments: Any) -> requests.Response | Known:
         """GET for MSAL; where Entra's endpoints are is known without one."""
@@ -73,18 +76,23 @@ class Transport:
         try:
             response = self._session.request(method, url, timeout=timeout_s, allow_redirects=False, **arguments)
         except requests.RequestException as error:
-            raise judge_wire(host, error, timeout_s=self._timeout_s) from None
+            proxy = "" if self._proxy is None else self._proxy.address
+            raise judge_wire(host, error, timeout_s=self._timeout_s, proxy=proxy) from None
         if failure := self._judge(host, response.status_code, response.headers, response.text):
             raise failure
         return response
 
 
 class TrustingAdapter(HTTPAdapter):
-    """Trusts what the context trusts, with and without a proxy, and connects once more if the first time fails."""
+    """Trusts what the context trusts, with and without a proxy, and connects once more if the first time fails.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    Not after a TLS failure, where the second time is mostly as the first.
+    """
+
+    def __init__(self, context: ssl.SSLContext, proxy: Proxy | None) -> None:
         self._context = context
-        super().__init__(max_retries=1)
+        self._proxy = proxy
+        super().__init__(max_retries=Retry(1, other=0))
 
     def init_poolmanager(self, *args: Any, **arguments: Any) -> None:
         """Hand the context to direct connections."""
@@ -93,6 +101,10 @@ class TrustingAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
         """Hand the context to connections through a proxy."""
         return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - there is one proxy only
+        """How the proxy is told who asks."""
+        return {} if self._proxy is None else dict(self._proxy.headers)
 
 
 class Nearby:
@@ -108,7 +120,7 @@ class Nearby:
         self._timeout_s = (connect_timeout_s, read_timeout_s)
         self._session = requests.Session()
         self._session.trust_env = False  # else HTTP_PROXY would get the request
-        self._session.mount("https://", TrustingAdapter(trust.context()))
+        self._session.mount("https://", TrustingAdapter(trust.context(), None))
 
     def get(self, url: str, **arguments: Any) -> requests.Response:
         """GET for MSAL."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -91,15 +92,18 @@ def _resolved(settings: Settings) -> Settings:
 def prepared(
     settings: Settings, options: dict[str, Any], scope: ExitStack, *, remembering: PastRun | None = None
 ) -> Settings:
-    """The settings under which requests will leave: those of the sandbox if that is wanted. Raises ConfigError.
+    """The settings under which requests will leave, their secrets at hand: those of the sandbox if that is wanted.
 
+    Raises ConfigError.
     The sandbox remembers what a run before has done to its reports: it is a new one each time.
     """
     from bulkpause.open_files import fit_to_open_files  # noqa: PLC0415 - keep --help quick
+    from bulkpause.settings import resolve_secrets  # noqa: PLC0415
 
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
     _refuse_unattended(settings, options)
+    settings = resolve_secrets(settings, environ=os.environ)
     return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
 
 

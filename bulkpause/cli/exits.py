@@ -12,13 +12,14 @@ from bulkpause.errors import (
     BulkpauseError,
     ConfigError,
     LedgerError,
+    NoWayError,
     SourceError,
     TokenUnavailableError,
     UsageError,
 )
 
 if TYPE_CHECKING:
-    from bulkpause.models import Verdict
+    from bulkpause.models import Halt, HaltReason, Verdict
     from bulkpause.runs.report import RunReport
     from bulkpause.tenant.verify import Verification
 
@@ -65,6 +66,7 @@ _ERRORS: Final[tuple[tuple[type[BulkpauseError], int], ...]] = (
     (LedgerError, BAD_SOURCE),
     (AuditCreateError, NO_AUDIT),
     (AuditError, AUDIT_FAILED),
+    (NoWayError, UNREACHABLE),
     (TokenUnavailableError, UNREACHABLE),
     (AuthError, NOT_AUTHORISED),
     (ConfigError, BAD_CONFIG),
@@ -78,25 +80,29 @@ def of_report(report: RunReport) -> int:
 
 
 def _of_stop(report: RunReport) -> int | None:
-    from bulkpause.models import HaltReason  # noqa: PLC0415 - keep --help quick
-
     if report.audit_error is not None:
         return AUDIT_FAILED
     if report.halt is not None:
-        match report.halt.reason:
-            case HaltReason.THROTTLED_OUT:
-                return THROTTLED_OUT
-            case HaltReason.NOT_AUTHORISED:
-                return NOT_AUTHORISED
-            case HaltReason.UNREACHABLE:
-                return UNREACHABLE
-            case HaltReason.SOURCE_FAILED:
-                return BAD_SOURCE
-            case HaltReason.GUARD:
-                return HALTED
-            case HaltReason.TIME_LIMIT:
-                return OUT_OF_TIME
+        return _of_halt(report.halt.reason)
     return None if report.stop_signal is None else SIGNALLED + report.stop_signal
+
+
+def _of_halt(reason: HaltReason) -> int:
+    from bulkpause.models import HaltReason  # noqa: PLC0415 - keep --help quick
+
+    match reason:
+        case HaltReason.THROTTLED_OUT:
+            return THROTTLED_OUT
+        case HaltReason.NOT_AUTHORISED:
+            return NOT_AUTHORISED
+        case HaltReason.UNREACHABLE:
+            return UNREACHABLE
+        case HaltReason.SOURCE_FAILED:
+            return BAD_SOURCE
+        case HaltReason.GUARD:
+            return HALTED
+        case HaltReason.TIME_LIMIT:
+            return OUT_OF_TIME
 
 
 def _of_outcomes(report: RunReport) -> int:
@@ -118,16 +124,18 @@ def of_verification(found: Verification) -> int:
     if found.stop_signal is not None:
         return SIGNALLED + found.stop_signal
     if found.error is not None:
-        return of_verdict(found.verdict)
+        return of_unread(found.verdict, found.halt)
     if found.is_mismatch:
         return MISMATCH
     return UNKNOWN if found.is_in_doubt else OK
 
 
-def of_verdict(verdict: Verdict) -> int:
-    """The code of a list that could not be read, by what its last reply meant."""
+def of_unread(verdict: Verdict, halt: Halt | None = None) -> int:
+    """The code of a list that could not be read, by what its last reply meant for all, else for itself."""
     from bulkpause.models import Verdict  # noqa: PLC0415 - keep --help quick
 
+    if halt is not None:
+        return _of_halt(halt.reason)
     match verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
             return NOT_AUTHORISED

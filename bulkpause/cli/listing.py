@@ -94,7 +94,7 @@ def list_reports(**options: Any) -> int:
         streams.say(
             f"bulkpause: {redactor_for(settings).text(listing.error).rstrip('.')}. {_advice(listing, settings)}"
         )
-        return exits.of_verdict(listing.verdict)
+        return exits.of_unread(listing.verdict, listing.halt)
     chosen = [report for report in listing.reports if _is_chosen(report, options, owners)]
     _show(chosen, form=options["form"])
     streams.say(_counts(chosen, listing, options, owners))
@@ -116,6 +116,7 @@ async def _read(settings: Settings, options: dict[str, Any]) -> tuple[Listing, f
         clock=SystemClock(),
         rng=random.Random(),  # noqa: S311 - jitter
         notify=lambda notice: log.info(notice.event, **notice.fields),
+        learn=log.redactor.learn,
         say=streams.say,
     ) as session:
         log.info("sign_in.flow", flow=session.flow)
@@ -202,11 +203,13 @@ def _advice(listing: Listing, settings: Settings) -> str:
     from bulkpause.signin import advice_for, flow_of  # noqa: PLC0415
 
     nothing = "Nothing is listed, since a part would look like the whole."
+    if listing.halt is not None:  # which says so itself
+        return nothing
     match listing.verdict:
         case Verdict.UNAUTHORISED | Verdict.FORBIDDEN:
             more = f" {advice}." if (advice := advice_for(settings, flow_of(settings))) else ""
             return f"{nothing} Check the tenant, the app, and its role for Insights reports in Partner Center.{more}"
-        case Verdict.THROTTLED if listing.halt is None:  # which says so itself
+        case Verdict.THROTTLED:
             return f"{nothing} Try again later."
         case Verdict.UNANSWERED:
             return f"{nothing} Check the network, proxy and api.base_url."

@@ -65,6 +65,23 @@ class GuardType(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class SecretType(click.ParamType[Any]):
+    """KEY=REFERENCE: which secret, and where it is."""
+
+    name = "secret"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The same, a path in it absolute. A value that is no reference may be the secret, and is not quoted."""
+        from bulkpause.errors import ConfigError  # noqa: PLC0415 - keep --help quick
+        from bulkpause.settings.sources import secret_layer, setting_types  # noqa: PLC0415
+
+        try:
+            ((key, (reference, _)),) = secret_layer([value], setting_types(), cwd=Path.cwd()).items()
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return f"{key}={reference}"
+
+
 class Verb(click.Command):
     """A command whose help leads with examples and lists its options by what they are about."""
 
@@ -118,6 +135,15 @@ config_options = _section(
     "Settings",
     _option("--config", "config_file", type=_FILE, help="Read this settings file before those in the usual places."),
     _option("--profile", metavar="NAME", help="Overlay the table [profile.NAME] of the settings files."),
+    _option(
+        "--secret",
+        "secrets",
+        type=SecretType(),
+        multiple=True,
+        metavar="KEY=REF",
+        help="Where a secret is: env:NAME, file:PATH, keyring:SERVICE/NAME or fd:N, as auth.client_secret=fd:3.",
+    ),
+    _option("--secrets-dir", type=_FOLDER, help="Directory with a file for each secret, as Docker mounts them."),
 )
 """Where settings come from."""
 
@@ -224,6 +250,8 @@ _REPEATED: Final = {
     "ca_file": "--ca-file",
     "config_file": "--config",
     "profile": "--profile",
+    "secrets": "--secret",
+    "secrets_dir": "--secrets-dir",
     "rate": "--rate",
     "rate_start": "--rate-start",
     "concurrency": "--concurrency",
@@ -282,11 +310,14 @@ def _text(value: Any) -> str:
 
 
 def load_settings(options: dict[str, Any]) -> Loaded:
-    """The effective settings under the given options. Raises ConfigError."""
-    from bulkpause.settings import default_config_dir, load  # noqa: PLC0415 - keep --help quick
+    """The effective settings under the given options; from now on what they hold is struck out. Raises ConfigError."""
+    from bulkpause.cli.redaction import redactor_for  # noqa: PLC0415 - keep --help quick
+    from bulkpause.dumps import forbid_dumps  # noqa: PLC0415
+    from bulkpause.settings import default_config_dir, load  # noqa: PLC0415
 
     level = "error" if options.get("quiet") else [None, "info", "debug"][min(options.get("verbose", 0), 2)]
-    return load(
+    forbid_dumps()
+    loaded = load(
         flags={
             "api.base_url": options.get("base_url"),
             "api.ca_file": options.get("ca_file"),
@@ -314,4 +345,8 @@ def load_settings(options: dict[str, Any]) -> Loaded:
         profile=options.get("profile"),
         cwd=Path.cwd(),
         user_config_dir=default_config_dir(),
+        secrets=options.get("secrets", ()),
+        secrets_dir=options.get("secrets_dir"),
     )
+    redactor_for(loaded.settings)
+    return loaded

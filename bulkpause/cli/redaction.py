@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+
+import click
 
 if TYPE_CHECKING:
     from bulkpause.redaction import Redactor
@@ -11,13 +13,36 @@ if TYPE_CHECKING:
 
 
 def redactor_for(settings: Settings) -> Redactor:
-    """Strikes out the secrets that `settings` hold, the password of the proxy's URL apart as well."""
+    """The redactor of this invocation, which knows from now on what secrets `settings` hold.
+
+    It is the one that stdout and stderr pass. Outside of an invocation it is a new one.
+    """
     from bulkpause.redaction import Redactor  # noqa: PLC0415 - keep --help quick
 
-    auth, api = settings.auth, settings.api
-    secrets = [auth.client_secret, auth.certificate_passphrase, auth.token, api.proxy]
-    known = [secret.reveal() for secret in secrets if secret is not None]
-    if api.proxy is not None:
-        password = urlsplit(api.proxy.reveal()).password or ""
-        known += [password, unquote(password)]
-    return Redactor(known)
+    context = click.get_current_context(silent=True)
+    redactor = None if context is None else context.find_object(Redactor)
+    redactor = redactor or Redactor()
+    redactor.learn(*secrets_of(settings))
+    return redactor
+
+
+def secrets_of(settings: Settings) -> Iterator[str]:
+    """Every secret that is at hand, user and password of the proxy's URL apart; none that is a reference yet."""
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415
+
+    from bulkpause.settings import ProxyUrl, Secret, SecretReference, setting_values  # noqa: PLC0415
+
+    for value in setting_values(settings).values():
+        match value:
+            case SecretReference():
+                continue
+            case ProxyUrl():
+                parts = urlsplit(value.reveal())
+                if parts.username is not None:
+                    given = (f"{parts.username}:{parts.password or ''}", parts.password or parts.username)
+                    yield from given
+                    yield from map(unquote, given)
+            case Secret():
+                yield value.reveal()
+            case _:
+                continue

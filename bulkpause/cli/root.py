@@ -11,6 +11,7 @@ from bulkpause import __version__
 from bulkpause.cli import exits, streams
 from bulkpause.cli.overview import HELP, VERBS
 from bulkpause.errors import BulkpauseError
+from bulkpause.redaction import Redactor
 
 
 class LazyVerbs(click.Group):
@@ -44,10 +45,10 @@ def command() -> None:
     """See HELP."""
 
 
-def run(arguments: list[str]) -> int:
-    """The exit code that `arguments` come to; what went wrong is said on stderr."""
+def run(arguments: list[str], redactor: Redactor) -> int:
+    """The exit code that `arguments` come to; what went wrong is said on stderr. Settings teach `redactor` secrets."""
     try:
-        result: Any = command.main(arguments, prog_name="bulkpause", standalone_mode=False)
+        result: Any = command.main(arguments, prog_name="bulkpause", standalone_mode=False, obj=redactor)
     except click.ClickException as error:
         error.show()
         return exits.USAGE

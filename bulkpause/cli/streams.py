@@ -8,7 +8,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Any, Final, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+
+if TYPE_CHECKING:
+    from bulkpause.redaction import Redactor
 
 BACKLOG: Final = 1000
 """Texts kept for a terminal that stands still; more are lost."""
@@ -20,15 +23,17 @@ PATIENCE_S: Final = 1.0
 class _Lossy:
     """A stream that keeps the first OSError to itself: nothing is said on it that is worth failing for."""
 
-    def __init__(self, stream: TextIO, *, before: Callable[[], None]) -> None:
+    def __init__(self, stream: TextIO, *, before: Callable[[], None], clean: Callable[[str], str]) -> None:
         self._stream = stream
         self._before = before
+        self._clean = clean
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
+        _check_is_text(text)
         self._before()
         try:
-            self._stream.write(text)
+            self._stream.write(self._clean(text))
         except OSError as error:
             self.error = self.error or error
         return len(text)
@@ -46,20 +51,21 @@ class _Lossy:
 class _Detached:
     """A stream behind a thread: a terminal that takes nothing (Ctrl-S, a hung session) must not stop the event loop."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, clean: Callable[[str], str]) -> None:
         self._stream = stream
+        self.clean = clean
+        """Strikes out secrets."""
         self._texts: queue.Queue[str] = queue.Queue(BACKLOG)
         self._thread: threading.Thread | None = None
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
-        if not isinstance(text, str):  # click writes b"" to learn what kind of stream it has
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        _check_is_text(text)
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_texts, name="bulkpause-stderr", daemon=True)
             self._thread.start()
         if not self._texts.full():
-            self._texts.put_nowait(text)
+            self._texts.put_nowait(self.clean(text))
         return len(text)
 
     def flush(self) -> None:
@@ -85,6 +91,12 @@ class _Detached:
         return getattr(self._stream, name)
 
 
+def _check_is_text(text: object) -> None:
+    """TypeError as files raise it: click writes b"" to learn what kind of stream it has."""
+    if not isinstance(text, str):
+        raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+
+
 def _write_through(stream: TextIO, text: str) -> None:
     """Write without the stream's own lock: a thread stuck with it in its hands would abort the interpreter's exit."""
     try:
@@ -101,9 +113,11 @@ def _write_through(stream: TextIO, text: str) -> None:
 
 
 @contextmanager
-def dependable_streams() -> Iterator[Callable[[], bool]]:
+def dependable_streams(redactor: Redactor) -> Iterator[Callable[[], bool]]:
     """While entered, stdout and stderr are there, print any character, never raise OSError, and stderr never blocks.
 
+    No secret passes them that `redactor` knows, and stderr nothing that looks like one, whoever writes: tracebacks and
+    warnings of Python's own as well.
     That the disk under stdout is full is said at the end, and what is given tells it; that the reader of a pipe has
     gone was its wish.
     """
@@ -122,8 +136,10 @@ def dependable_streams() -> Iterator[Callable[[], bool]]:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # an id in an odd encoding must not end the program
-    err = _Detached(sys.stderr)
-    out = _Lossy(sys.stdout, before=err.drain)  # on one terminal, what was said before stands before the result
+    err = _Detached(sys.stderr, clean=redactor.text)
+    out = _Lossy(
+        sys.stdout, before=err.drain, clean=redactor.known
+    )  # on one terminal, what was said before stands before the result
     try:
         with redirect_stdout(cast("TextIO", out)), redirect_stderr(cast("TextIO", err)):
             yield has_lost_output
@@ -138,9 +154,11 @@ def dependable_streams() -> Iterator[Callable[[], bool]]:
 
 
 def say(text: str) -> None:
-    """Tell the operator, on stderr, with whatever could move a cursor escaped."""
+    """Tell the operator, on stderr, with secrets struck out and whatever could move a cursor escaped."""
     from bulkpause.redaction import printable  # noqa: PLC0415 - keep --help quick
 
+    if clean := getattr(sys.stderr, "clean", None):  # before a bar's terminal breaks the line in the midst of one
+        text = clean(text)
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)  # noqa: T201 - to the operator
     if drain := getattr(sys.stderr, "drain", None):  # not by its type: while a bar is up, rich stands in front of it
         drain()  # or a program that leaves at once would leave it unsaid

@@ -1,7 +1,9 @@
-"""The settings of one invocation: what can be set (`tree`), by whom (`sources`), and what it comes to (`load`)."""
+"""The settings of one invocation: what can be set (`tree`), by whom (`sources`), what it comes to (`load`)."""
 
 from bulkpause.settings.checks import SettingError
+from bulkpause.settings.inheritance import without_secrets
 from bulkpause.settings.load import Loaded, describe, load
+from bulkpause.settings.references import resolve_secrets
 from bulkpause.settings.sources import FILE_NAME, FLAGS, default_config_dir
 from bulkpause.settings.tree import (
     Api,
@@ -19,7 +21,7 @@ from bulkpause.settings.tree import (
     setting_values,
     settings_digest,
 )
-from bulkpause.settings.values import Command, Duration, GuardList, ProxyUrl, Rate, Secret, Until
+from bulkpause.settings.values import Command, Duration, GuardList, ProxyUrl, Rate, Secret, SecretReference, Until
 
 __all__ = [
     "FILE_NAME",
@@ -42,12 +44,15 @@ __all__ = [
     "Retry",
     "Run",
     "Secret",
+    "SecretReference",
     "SettingError",
     "Settings",
     "Until",
     "default_config_dir",
     "describe",
     "load",
+    "resolve_secrets",
     "setting_values",
     "settings_digest",
+    "without_secrets",
 ]

@@ -12,10 +12,13 @@ from bulkpause.settings.checks import SettingError, refusal
 from bulkpause.settings.clouds import CLOUDS, base_url
 from bulkpause.settings.proxies import find_proxy
 from bulkpause.settings.sources import (
+    SECRETS_DIR,
     Layer,
     file_layers,
     file_places,
     flag_layer,
+    secret_layer,
+    secrets_dir_layer,
     setting_types,
     variable_layer,
     well_known_layer,
@@ -39,28 +42,34 @@ def load(
     profile: str | None,
     cwd: Path,
     user_config_dir: Path | None,
+    secrets: Sequence[str] = (),
+    secrets_dir: Path | None = None,
 ) -> Loaded:
-    """Merge flag > BULKPAUSE_<SECTION>__<KEY> > Azure name > --config > ./bulkpause.toml > user's file > default.
+    """Merge flag > BULKPAUSE_<SECTION>__<KEY> > Azure name > secrets directory > files > default.
 
+    The files are that of --config, ./bulkpause.toml and the user's; paths in one are relative to it. `secrets` holds
+    KEY=REFERENCE, and no reference is followed here. Without `secrets_dir` it is what BULKPAUSE_SECRETS_DIR says.
     `flags` maps keys of `FLAGS` to typed values or text; None is a flag not given, as an empty variable is one not set.
-    Paths in a file are relative to it. ConfigError names each wrong setting, its origin and what is allowed.
+    ConfigError names each wrong setting, its origin and what is allowed.
     """
     types = setting_types()
     variables = variable_layer(environ, types)
     files = file_layers(file_places(config_file, cwd, user_config_dir), profile, types)
-    layers = [flag_layer(flags, types), variables, well_known_layer(environ, types), *files]
+    if secrets_dir is None and environ.get(SECRETS_DIR):
+        secrets_dir = Path(environ[SECRETS_DIR])
+    mounted = {} if secrets_dir is None else secrets_dir_layer(cwd / secrets_dir, types)
+    flagged = flag_layer(flags, types) | secret_layer(secrets, types, cwd=cwd)
+    layers = [flagged, variables, well_known_layer(environ, types), mounted, *files]
+    is_text = variables or any(files) or any(types[key] is float for key in mounted)
     origins = dict.fromkeys(types, "default")
     for layer in reversed(layers):
         origins |= {key: origin for key, (_, origin) in layer.items()}
-    settings, errors = _parse(layers) if variables or any(files) else _build(layers)
+    settings, errors = _parse(layers) if is_text else _build(layers)
     if settings is None:
         lines = [str(refusal(error.key, error.value, origins[error.key], error.why)) for error in errors]
         raise ConfigError("\n".join(lines))
     settings, origins = _in_cloud(settings, origins)
-    if settings.api.proxy is None and (found := find_proxy(settings.api.base_url, environ)) is not None:
-        proxy, variable = found
-        origins["api.proxy"] = f"environment {variable}"
-        settings = replace(settings, api=replace(settings.api, proxy=proxy))
+    settings, origins = _through_proxies(settings, origins, environ)
     return Loaded(settings, origins)
 
 
@@ -81,6 +90,27 @@ def _in_cloud(settings: Settings, origins: dict[str, str]) -> tuple[Settings, di
     if origins["auth.authority"] == "default" and origins["api.cloud"] != "default":
         auth = replace(auth, authority=CLOUDS[api.cloud].authority)
         origins = origins | {"auth.authority": "api.cloud"}
+    return replace(settings, api=api, auth=auth), origins
+
+
+def _through_proxies(
+    settings: Settings, origins: dict[str, str], environ: Mapping[str, str]
+) -> tuple[Settings, dict[str, str]]:
+    """The settings with the proxies that nobody set: `api.proxy` for both, else what the environment says of each host.
+
+    NO_PROXY may exempt the one and not the other.
+    """
+    api, auth = settings.api, settings.auth
+    is_set = api.proxy is not None
+    if not is_set and (found := find_proxy(api.base_url, environ)) is not None:
+        api = replace(api, proxy=found[0])
+        origins = origins | {"api.proxy": f"environment {found[1]}"}
+    if is_set and auth.proxy is None:
+        auth = replace(auth, proxy=api.proxy)
+        origins = origins | {"auth.proxy": "api.proxy"}
+    elif auth.proxy is None and (found := find_proxy(auth.authority, environ, key="auth.proxy")) is not None:
+        auth = replace(auth, proxy=found[0])
+        origins = origins | {"auth.proxy": f"environment {found[1]}"}
     return replace(settings, api=api, auth=auth), origins
 
 

@@ -10,8 +10,10 @@ from bulkpause.settings.checks import is_loopback, refusal
 from bulkpause.settings.values import MASK, ProxyUrl, Secret
 
 
-def find_proxy(url: str, environ: Mapping[str, str]) -> tuple[ProxyUrl, str] | None:
+def find_proxy(url: str, environ: Mapping[str, str], *, key: str = "api.proxy") -> tuple[ProxyUrl, str] | None:
     """The proxy the environment names for `url`, and the variable that says so; None if there is none.
+
+    `key` is the setting that it is for.
 
     There is none for loopback and for what NO_PROXY lists.
     ConfigError: the variable holds something that is no HTTP proxy, such as socks5://.
@@ -27,7 +29,7 @@ def find_proxy(url: str, environ: Mapping[str, str]) -> tuple[ProxyUrl, str] | N
     try:
         return ProxyUrl(environ[variable]), variable
     except ValueError as error:
-        problem = refusal("api.proxy", Secret(MASK), f"environment {variable}", str(error))
+        problem = refusal(key, Secret(MASK), f"environment {variable}", str(error))
     raise problem
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import refusal
 from bulkpause.settings.tree import WELL_KNOWN, Settings
-from bulkpause.settings.values import MASK, Parsed, ProxyUrl, Secret
+from bulkpause.settings.values import MASK, REFERENCE_FORMS, Parsed, ProxyReference, ProxyUrl, Secret, SecretReference
 
 FILE_NAME = "bulkpause.toml"
 FLAGS = {
@@ -39,9 +39,14 @@ FLAGS = {
     "log.level": "--verbose",
     "log.format": "--log-format",
 }
-"""The settings that have a flag, and its name. No secret has one."""
+"""The settings that have a flag, and its name. No secret has one, but all have --secret KEY=REFERENCE."""
 
-_PREFIX = "BULKPAUSE_"
+SECRETS_DIR: Final = "BULKPAUSE_SECRETS_DIR"
+"""The variable that is --secrets-dir."""
+
+PREFIX: Final = "BULKPAUSE_"
+"""How our variables begin."""
+
 _SERVICE_LINK = (
     r"BULKPAUSE(_[A-Z0-9]+)*_"
     r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9]+)*|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -85,18 +90,103 @@ def well_known_layer(environ: Mapping[str, str], types: Mapping[str, type]) -> L
 
 def variable_layer(environ: Mapping[str, str], types: Mapping[str, type]) -> Layer:
     """What BULKPAUSE_<SECTION>__<KEY> variables say; ConfigError for a BULKPAUSE_ name that means nothing."""
-    keys = {_PREFIX + key.upper().replace(".", "__"): key for key in types}
-    known = {*keys, *WELL_KNOWN.values()}
+    keys = {PREFIX + key.upper().replace(".", "__"): key for key in types}
+    known = {*keys, *WELL_KNOWN.values(), SECRETS_DIR}
     for name in environ:
-        if name.upper().startswith(_PREFIX) and name not in known and not re.fullmatch(_SERVICE_LINK, name):
-            ours = [key.removeprefix(_PREFIX) for key in known if key.startswith(_PREFIX)]
-            meant = _nearest(name.upper().removeprefix(_PREFIX), ours)
-            raise ConfigError(f"environment {name} is no setting{_suggestion(meant and _PREFIX + meant)}")
+        if name.upper().startswith(PREFIX) and name not in known and not re.fullmatch(_SERVICE_LINK, name):
+            ours = [key.removeprefix(PREFIX) for key in known if key.startswith(PREFIX)]
+            meant = _nearest(name.upper().removeprefix(PREFIX), ours)
+            raise ConfigError(f"environment {name} is no setting{_suggestion(meant and PREFIX + meant)}")
     return {
         key: (Secret(text) if issubclass(types[key], Secret) else text, f"environment {name}")
         for name, key in keys.items()
         if (text := _variable(environ, name))
     }
+
+
+def secret_layer(given: Iterable[str], types: Mapping[str, type], *, cwd: Path) -> Layer:
+    """What `--secret KEY=REFERENCE` says, the last for each; ConfigError, which never quotes what may be a secret."""
+    layer: Layer = {}
+    secrets = {key: kind for key, kind in types.items() if issubclass(kind, Secret)}
+    for text in given:
+        key, _, reference = text.partition("=")
+        if key not in secrets:
+            raise ConfigError(f"--secret takes KEY=REFERENCE, and KEY is none of {', '.join(secrets)}")
+        found = _reference(reference, secrets[key])
+        if found is None:
+            raise ConfigError(f"--secret {key}=****: must be a reference: {REFERENCE_FORMS}")
+        layer[key] = (found.below(cwd), "flag --secret")
+    return layer
+
+
+def secrets_dir_layer(folder: Path, types: Mapping[str, type]) -> Layer:
+    """What the files of a directory of secrets say, each named like its setting or one of its variables, in any case.
+
+    A secret is left where it is until it is needed. Files with other names are somebody else's and pass, unless they
+    look misspelt. ConfigError: that, two files for one setting, or what cannot be read.
+    """
+    allowed = {key: kind for key, kind in types.items() if key.startswith("auth.") or issubclass(kind, Secret)}
+    keys = {name: key for key in allowed for name in _names_of(key)}
+    origin = f"secrets directory {folder}"
+    layer: Layer = {}
+    try:
+        files = sorted(file for file in folder.iterdir() if not file.name.startswith("..") and not file.is_dir())
+    except OSError as error:
+        raise ConfigError(f"the {origin} cannot be read: {error.strerror}") from None
+    for file in files:
+        key = keys.get(file.name.lower())
+        if key is None:
+            _refuse_misspelt(file, keys)
+            continue
+        if key in layer:
+            raise ConfigError(f"the {origin} has two files for {key}: {file.name} is one; remove it or the other")
+        kind = allowed[key]
+        value: object = _reference(f"file:{file.absolute()}", kind) if issubclass(kind, Secret) else _mounted(file, key)
+        if kind is Path:
+            value = folder / str(value)
+        elif issubclass(kind, Parsed):
+            value = _typed(key, value, origin, kind)
+        layer[key] = (value, origin)
+    return layer
+
+
+def _names_of(key: str) -> Iterable[str]:
+    """What a file in a directory of secrets is called that holds the setting, in lower case."""
+    yield key
+    yield PREFIX.lower() + key.replace(".", "__")
+    if key in WELL_KNOWN:
+        yield WELL_KNOWN[key].lower()
+
+
+def _refuse_misspelt(file: Path, known: Iterable[str]) -> None:
+    """ConfigError for a name that was meant for us: others may keep their secrets in the same directory."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only names that are not ours need it
+
+    name = file.name.lower()
+    meant = next(iter(get_close_matches(name, list(known), n=1, cutoff=0.85)), None)
+    if meant is not None or name.startswith((PREFIX.lower(), "auth.", "api.")):
+        raise ConfigError(f"{file} in the secrets directory is no setting{_suggestion(meant or _nearest(name, known))}")
+
+
+def _mounted(file: Path, key: str) -> str:
+    """The text of a file that holds a setting which is no secret."""
+    try:
+        text = file.read_text(encoding="utf-8-sig").strip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{key} cannot be read from {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if not text:
+        raise ConfigError(f"{key}: {file} is empty, or no text")
+    return text
+
+
+def _reference(text: str, kind: type) -> SecretReference | None:
+    """The reference that `text` is, fit for a setting of type `kind`; None if it is none."""
+    try:
+        return (ProxyReference if issubclass(kind, ProxyUrl) else SecretReference)(text)
+    except ValueError:
+        return None
 
 
 def file_layers(places: Iterable[Place], profile: str | None, types: Mapping[str, type]) -> list[Layer]:
@@ -195,10 +285,13 @@ def _file_layer(table: object, label: str, base: Path, types: Mapping[str, type]
 
 
 def _from_file(key: str, value: object, label: str, base: Path, kind: type) -> object:
+    if issubclass(kind, Secret) and isinstance(value, str) and (reference := _reference(value, kind)) is not None:
+        return reference.below(base)
     if issubclass(kind, Secret) and not (kind is ProxyUrl and "@" not in str(value)):
-        variable = WELL_KNOWN.get(key, _PREFIX + key.upper().replace(".", "__"))
+        variable = WELL_KNOWN.get(key, PREFIX + key.upper().replace(".", "__"))
         raise ConfigError(
-            f"{key} ({label}) is a secret and does not belong in a file; set {variable} in the environment"
+            f"{key} ({label}) is a secret and does not belong in a file; set {variable} in the environment,"
+            f" or write where it is: {REFERENCE_FORMS}"
         )
     if value == "":
         raise refusal(key, value, label, "must not be empty; delete the line for the default")

@@ -18,6 +18,7 @@ from bulkpause.settings.values import (
     ProxyUrl,
     Rate,
     Secret,
+    SecretReference,
     Until,
     is_visible_ascii,
 )
@@ -94,6 +95,8 @@ class Auth:
     token_file: Path | None = None
     token_command: Command | None = None
     authority: str = CLOUDS["global"].authority
+    proxy: ProxyUrl | None = None
+    """The way to the authority; `load` puts here what is meant if nothing is set."""
     scope: str | None = None
     """None for the API's own: `/.default` for an app alone, `/user_impersonation` for an app and a person."""
     timeout_s: float = 30.0
@@ -108,10 +111,9 @@ class Auth:
             value = getattr(self, name)
             if value is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*", value):
                 raise SettingError(f"auth.{name}", value, "must be a UUID or a domain name")
-        if self.token is not None and not is_visible_ascii(self.token.reveal()):
-            raise SettingError(
-                "auth.token", self.token, "must be the token alone: no 'Bearer', no blank, no line break"
-            )
+        token = None if isinstance(self.token, SecretReference) else self.token
+        if token is not None and not is_visible_ascii(token.reveal()):
+            raise SettingError("auth.token", token, "must be the token alone: no 'Bearer', no blank, no line break")
         authority = self.authority if "://" in self.authority else f"https://{self.authority}"  # as the Azure SDK does
         if urlsplit(checked_url("auth.authority", authority)).path or not authority.startswith("https://"):
             raise SettingError("auth.authority", authority, "must be https://host; the tenant goes into auth.tenant_id")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from typing import Any, NoReturn, Self
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn, Self, cast, get_args
 from urllib.parse import urlsplit
 
 from bulkpause.guards import FORMS, Guard, parse_guard
@@ -50,8 +52,10 @@ class Secret(Parsed):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """A secret from a text or another secret; ValueError if it is empty or neither."""
+        """A secret from a text, another secret or a reference to one; ValueError if it is empty or none of them."""
         match value:
+            case SecretReference():
+                return cast("Self", value)  # stands in for what it will be resolved to
             case Secret():
                 return cls(value.reveal())
             case str():
@@ -95,11 +99,82 @@ class ProxyUrl(Secret):
         except ValueError:  # its text can quote the password
             usable = False
         if not usable or not is_visible_ascii(url):
-            raise ValueError("must be http://host:port or http://user:password@host:port")
+            raise ValueError(
+                "must be http://host:port or http://user:password@host:port, odd characters percent-encoded"
+            )
         super().__init__(url)
 
     def __repr__(self) -> str:
         return mask_url(self._text)
+
+
+Scheme = Literal["env", "file", "keyring", "fd"]
+"""Where a reference leads."""
+
+REFERENCE_FORMS: Final = "env:NAME, file:PATH, keyring:SERVICE/NAME or fd:N (3 or above)"
+
+_PLACES: Final = {
+    "env": r"[^=\s]+",
+    "file": r".+",
+    "keyring": r".+/[^/]+",
+    "fd": r"[3-9]|[1-9][0-9]{1,5}",  # 0 to 2 are the ids, the result and the log
+}
+
+
+class SecretReference(Secret):
+    """Where a secret is to be had: no secret itself, so it prints, and nothing to reveal before it is resolved."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        scheme, _, place = text.partition(":")
+        if scheme not in get_args(Scheme) or not text.isprintable() or not re.fullmatch(_PLACES[scheme], place):
+            raise ValueError(f"must be a reference: {REFERENCE_FORMS}")
+        self._text = text
+
+    @property
+    def scheme(self) -> Scheme:
+        """What kind of place it is."""
+        return cast("Scheme", self._text.partition(":")[0])
+
+    @property
+    def place(self) -> str:
+        """The name, path, `SERVICE/NAME` or number behind the scheme."""
+        return self._text.partition(":")[2]
+
+    def below(self, folder: Path) -> Self:
+        """The same with the path of a `file:` taken from `folder`, unless it is absolute or begins with `~`."""
+        if self.scheme != "file":
+            return self
+        path = folder / os.path.expanduser(self.place)  # noqa: PTH111 - pathlib's raises where a user is unknown
+        return type(self)(f"file:{path}")
+
+    def resolved(self, text: str) -> Secret:
+        """What it stands for, of the type that its setting has. ValueError, which does not quote it: not allowed."""
+        return Secret(text)
+
+    def reveal(self) -> NoReturn:
+        """TypeError: `resolve_secrets` comes first."""
+        raise TypeError(f"{self._text} is a reference that nobody has resolved")
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretReference) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((SecretReference, self._text))
+
+
+class ProxyReference(SecretReference, ProxyUrl):
+    """Where the URL of a proxy with its password is to be had."""
+
+    __slots__ = ()
+
+    def resolved(self, text: str) -> Secret:
+        """See SecretReference."""
+        return ProxyUrl(text)
 
 
 @dataclass(frozen=True, slots=True)

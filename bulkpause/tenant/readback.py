@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
 from bulkpause.models import Halt, Notice, Operation, Outcome, Verdict
 from bulkpause.record import RunRecord
 from bulkpause.reports import Listing
@@ -101,7 +101,7 @@ async def verify(
         for outcome in pending:
             found.counts[_settle(outcome, snapshot, record, operation=operation)] += 1
     else:
-        found.error, found.verdict = listing.error, listing.verdict
+        found.error, found.verdict, found.halt = listing.error, listing.verdict, listing.halt
         claimed = await asyncio.to_thread(lambda: sum(map(is_claimed, outcomes())))
         found.counts[Finding.UNREADABLE] = claimed - found.counts[Finding.CONVERGED]
     return found
@@ -112,7 +112,7 @@ async def _look(session: Session) -> Listing:
     try:
         return await session.read_reports()
     except AuthError as error:
-        is_away = isinstance(error, TokenUnavailableError)
+        is_away = isinstance(error, (NoWayError, TokenUnavailableError))
         return Listing((), str(error), 0, 0, Verdict.UNANSWERED if is_away else Verdict.UNAUTHORISED)
 
 

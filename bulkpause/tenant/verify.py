@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from bulkpause.models import UNLISTED, Operation, Outcome, Report, ReportId, Status, Verdict
+from bulkpause.models import UNLISTED, Halt, Operation, Outcome, Report, ReportId, Status, Verdict
 
 Find = Callable[[ReportId], Report | None]
 """The report as the service lists it; None for one that it does not list."""
@@ -44,6 +44,8 @@ class Verification:
     """Why the reports could not be read, if they could not."""
     verdict: Verdict = Verdict.CONFIRMED
     """What the last reply meant then."""
+    halt: Halt | None = None
+    """Why asking again cannot help, if it cannot."""
     stop_signal: int | None = None
     """What ended the look, if a signal did."""
 

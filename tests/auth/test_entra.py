@@ -38,7 +38,7 @@ from bulkpause.auth.certificate import load_certificate
 from bulkpause.auth.entra import read_token
 from bulkpause.auth.tokens import in_daemon_thread
 from bulkpause.clock import SystemClock
-from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
 from bulkpause.sandbox import Sandbox, SandboxSettings, parse_fault
 from bulkpause.trust import Trust
 
@@ -197,8 +197,9 @@ async def test_an_unknown_authority_is_refused_by_certificate_for_good() -> None
     async with sandbox() as running:
         app = replace(app_of(running), trust=Trust())
         failure = await outcome_of(client_secret(app, running.client_secret, clock=CLOCK))
-        assert type(failure) is AuthError
-        assert "the certificate of localhost:" in str(failure)
+        assert type(failure) is NoWayError
+        assert str(failure).startswith("the certificate of localhost:")
+        assert "is refused: it comes from an unknown authority. " in str(failure)
         assert running.journal.entries == ()
 
 
@@ -254,7 +255,8 @@ async def test_a_proxy_that_refuses_the_password_is_final() -> None:
         app = replace(app_of(running), proxy=f"http://user:s3cret@127.0.0.1:{port}")
         failure = await outcome_of(client_secret(app, running.client_secret, clock=CLOCK))
         assert type(failure) is AuthError
-        assert str(failure) == "the proxy refuses its user or password (407)"
+        assert str(failure).startswith(f"the proxy 127.0.0.1:{port} refuses its user or password (407). ")
+        assert "s3cret" not in str(failure)
 
 
 @pytest.mark.parametrize("authority", ["http://login.example", "https://"])

@@ -131,22 +131,28 @@ CONNECTION = HTTPSConnection("p", 4407)
 @pytest.mark.parametrize(
     ("cause", "text", "may_heal"),
     [
-        (certificate_error(10, "certificate has expired"), "is refused: certificate has expired", False),
-        (certificate_error(20, "unable to get local issuer"), "is refused: unable to get local issuer", False),
-        (certificate_error(7, "signature failure"), "out of reach: TLS failed", True),
-        (ssl.SSLError(1, "record layer failure"), "out of reach: TLS failed", True),
+        (certificate_error(10, "certificate has expired"), "of login.example is refused: it has expired", False),
+        (certificate_error(20, "unable to get local issuer"), "is refused: it comes from an unknown authority", False),
+        (certificate_error(7, "signature failure"), "out of reach: no TLS with it: broken off", True),
+        (ssl.SSLError(1, "record layer failure"), "out of reach: no TLS with it: broken off", True),
         (caused(NewConnectionError(CONNECTION, "x"), socket.gaierror(-2, "x")), "its name cannot be resolved", True),
         (ConnectionRefusedError(111, "Connection refused"), "out of reach: Connection refused", True),
         (ReadTimeoutError(None, "/", "read timed out"), "no answer within 30 s", True),  # type: ignore[arg-type]
         (TimeoutError(), "no answer within 30 s", True),
         (NewConnectionError(CONNECTION, "odd"), "out of reach: NewConnectionError", True),
-        (ProxyError("x", OSError("Tunnel connection failed: 407 Denied")), "the proxy refuses its user", False),
+        (ProxyError("x", OSError("Tunnel connection failed: 407 Denied")), "the proxy p:4407 refuses its user", False),
+        (ProxyError("x", OSError("Tunnel connection failed: 401 Who")), "the proxy p:4407 refuses its user", False),
+        (
+            ProxyError("x", OSError("Tunnel connection failed: 403 No")),
+            "p:4407 does not allow login.example (40",
+            False,
+        ),
         (ProxyError("x", OSError("Tunnel connection failed: 502 Bad")), "says: Tunnel connection failed: 502", True),
     ],
 )
 def test_a_failure_on_the_wire_is_named_by_its_cause(cause: Exception, text: str, *, may_heal: bool) -> None:
     wrapped = requests.ConnectionError(MaxRetryError(None, "/?secret=s3cret", cause))  # type: ignore[arg-type]
-    failure = judge_wire(HOST, wrapped, timeout_s=30)
+    failure = judge_wire(HOST, wrapped, timeout_s=30, proxy="p:4407")
     assert text in str(failure)
     assert "s3cret" not in str(failure)
     assert isinstance(failure, TokenUnavailableError) is may_heal

@@ -97,6 +97,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("BULKPAUSE_RUN__RUNS_DIR", "runs")
     monkeypatch.setenv("BULKPAUSE_RUN__RATE", "2000/s")
+    monkeypatch.setenv("BULKPAUSE_RUN__RATE_START", "2000/s")
     monkeypatch.setenv("BULKPAUSE_RETRY__BACKOFF_BASE_S", "0.001")
     return Cli(tmp_path, monkeypatch, capsys)
 

@@ -50,6 +50,20 @@ def test_secrets_are_masked_and_their_origin_is_not(cli: Cli) -> None:
     assert _row(said.out, "api.proxy") == ["api.proxy", "http://****@proxy:3128", "environment HTTPS_PROXY"]
 
 
+def test_a_reference_shows_as_it_is_and_is_not_followed(cli: Cli) -> None:
+    Path("my.toml").write_text(
+        "[auth]\nclient_secret = 'keyring:svc/me'\nrefresh_token = 'env:NOBODY_HAS_SET_IT'\n"
+        "[api]\nproxy = 'file:none'\n",
+        encoding="utf-8",
+    )
+    said = cli("config", "show", "--config", "my.toml", "--secret", "auth.token=fd:97")
+    assert (said.code, said.err) == (0, "")
+    assert _row(said.out, "auth.client_secret") == ["auth.client_secret", "keyring:svc/me", "file my.toml"]
+    assert _row(said.out, "auth.refresh_token") == ["auth.refresh_token", "env:NOBODY_HAS_SET_IT", "file my.toml"]
+    assert _row(said.out, "api.proxy") == ["api.proxy", f"file:{Path.cwd() / 'none'}", "file my.toml"]
+    assert _row(said.out, "auth.token") == ["auth.token", "fd:97", "flag --secret"]
+
+
 def test_json_says_the_same(cli: Cli) -> None:
     text, document = cli("config", "show", env=SECRETS).out, cli("config", "show", "--json", env=SECRETS).document
     assert list(document) == list(setting_values(Settings()))

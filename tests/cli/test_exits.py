@@ -16,6 +16,7 @@ from bulkpause.errors import (
     AuthError,
     BulkpauseError,
     ConfigError,
+    NoWayError,
     SourceError,
     TokenUnavailableError,
     UsageError,
@@ -129,6 +130,13 @@ def test_a_verification_earns_its_code_by_what_it_found_or_by_why_it_could_not_l
     assert exits.of_verification(found) == code
 
 
+@pytest.mark.parametrize(("reason", "code"), [(HaltReason.UNREACHABLE, 69), (HaltReason.NOT_AUTHORISED, 77)])
+def test_a_list_that_no_other_try_can_bring_ends_as_a_run_would(reason: HaltReason, code: int) -> None:
+    halt = Halt(reason, "the proxy refuses")
+    found = Verification(error="the list of reports: the proxy refuses", verdict=Verdict.UNANSWERED, halt=halt)
+    assert exits.of_verification(found) == exits.of_unread(Verdict.UNANSWERED, halt) == code
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
@@ -137,6 +145,7 @@ def test_a_verification_earns_its_code_by_what_it_found_or_by_why_it_could_not_l
         (AuditCreateError, 73),
         (AuditError, 74),
         (AuthError, 77),
+        (NoWayError, 69),
         (TokenUnavailableError, 69),
         (ConfigError, 78),
     ],

@@ -139,6 +139,7 @@ EVERY_FLAG = [
     *("--sandbox", "--force", "--base-url", "https://host/v1", "--ca-file", "/ca.pem", "--config", "/c.toml"),
     *("--profile", "night", "--rate", "90/min", "--concurrency", "3", "--max-tries", "2", "--timeout", "2.5"),
     *("--deadline", "600", "--halt", "failed>5", "--halt", "403>3"),
+    *("--secret", "auth.token=env:A", "--secrets-dir", "/run/secrets"),
 ]
 
 
@@ -192,7 +193,28 @@ def test_no_flag_takes_a_secret() -> None:
     verbs = [root.command.get_command(context, name) for name in VERBS]
     flags = {flag for verb in verbs if verb is not None for option in verb.params for flag in option.opts}
     assert "--rate" in flags
-    assert [flag for flag in flags if re.search("secret|password|passphrase|token$|proxy", flag)] == []
+    assert {flag for flag in flags if re.search("secret|password|passphrase|token$|proxy", flag)} == {
+        "--secret",  # takes a reference
+        "--secrets-dir",
+    }
+
+
+@pytest.mark.parametrize("given", ["auth.client_secret=hunter2~planted", "hunter2~planted", "auth.token="])
+def test_what_may_be_a_secret_on_the_command_line_is_refused_and_not_quoted(cli: Cli, given: str) -> None:
+    said = cli("pause", "reports.csv", "--secret", given)
+    assert said.code == 2
+    assert "--secret takes KEY=REFERENCE" in said.err or "must be a reference: env:NAME" in said.err
+    assert "planted" not in said.err
+
+
+def test_a_reference_and_its_directory_are_repeated_as_they_are_seen_from_everywhere(cli: Cli) -> None:
+    given = parsed("--secret", "auth.token=file:token", "--secret", "api.proxy=env:P", "--secrets-dir", "run")
+    flags = flags_to_repeat(given)
+    assert flags == (
+        *("--secret", f"auth.token=file:{cli.folder / 'token'}", "--secret", "api.proxy=env:P"),
+        *("--secrets-dir", str(cli.folder / "run")),
+    )
+    assert {**parsed(*flags), "secrets_dir": Path("run")} == given
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bulkpause.client import ClientSettings, FakeTokens, ReportClient
+from bulkpause.client import ClientSettings, FakeTokens, ReportClient, TokenSource
 from bulkpause.clock import SystemClock
 from bulkpause.models import Operation, Reply, ReportId, Wire
 
@@ -105,7 +105,7 @@ def says(*replies: bytes, then: Then = "close") -> Act:
 async def client(
     base_url: str,
     *,
-    tokens: FakeTokens | None = None,
+    tokens: TokenSource | None = None,
     departed: Callable[[float], None] = lambda _at_s: None,
     **settings: Any,
 ) -> AsyncIterator[Callable[..., Coroutine[Any, Any, tuple[Reply, Wire]]]]:
@@ -120,13 +120,13 @@ async def client(
             reply = await api.send(
                 operation, REPORT_ID, request_id=f"request-{number}", correlation_id=f"correlation-{number}", wire=wire
             )
-            assert not api._wires or number
+            assert not api._flights or number
             return reply, wire
 
         yield send
 
 
-async def once(act: Act, *, tokens: FakeTokens | None = None, **settings: Any) -> tuple[Reply, Wire, Peer]:
+async def once(act: Act, *, tokens: TokenSource | None = None, **settings: Any) -> tuple[Reply, Wire, Peer]:
     """One request to a server that does `act`."""
     async with peer(act) as here, client(here.url(), tokens=tokens, **settings) as send:
         reply, wire = await send()

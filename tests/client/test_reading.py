@@ -32,7 +32,7 @@ async def reader(
         chosen, tokens=tokens or FakeTokens(), clock=SystemClock(), new_id=lambda: next(ids), departed=departed
     ) as api:
         yield api
-        assert not api._wires
+        assert not api._flights
 
 
 async def read_once(act: Act, *, query: Mapping[str, str] = NO_QUERY, timeout_s: float = 10.0) -> tuple[Page, Peer]:
@@ -155,9 +155,16 @@ async def test_a_list_may_take_longer_than_the_timeout_as_long_as_it_comes() -> 
     assert page.reply.verdict is Verdict.CONFIRMED
 
 
+LATE = "no reply within 0.05 s (api.timeout_s)"
+
+
 async def test_silence_is_a_page_that_was_not_answered() -> None:
     page, _ = await read_once(says(b"", then="mute"), timeout_s=0.05)
-    assert (page.reply.verdict, page.reply.error, page.sent) == (Verdict.UNANSWERED, "no reply within 0.05 s", 1)
+    assert (page.reply.verdict, page.reply.error, page.sent) == (
+        Verdict.UNANSWERED,
+        "no reply within 0.05 s (api.timeout_s)",
+        1,
+    )
 
 
 async def test_where_nobody_listens_nothing_is_sent() -> None:

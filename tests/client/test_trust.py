@@ -12,9 +12,11 @@ import trustme
 from bulkpause.client import ClientSettings, FakeTokens, ReportClient
 from bulkpause.clock import SystemClock
 from bulkpause.errors import ConfigError
-from bulkpause.models import Verdict
+from bulkpause.models import HaltReason, Verdict
 from bulkpause.trust import Trust
 from tests.client.peers import PAUSED, Act, Peer, client, http, peer, read_request, says
+
+REFUSED = HaltReason.NOT_AUTHORISED
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,12 @@ async def test_an_unknown_authority_is_refused_before_anything_is_sent(authority
     async with peer(says(http(200, PAUSED)), tls(authority, "127.0.0.1")) as here, client(here.url("https")) as send:
         reply, wire = await send()
     assert (reply.verdict, wire.sent, here.requests) == (Verdict.UNANSWERED, 0, [])
-    assert reply.error == f"certificate of 127.0.0.1:{here.port} refused: unable to get local issuer certificate"
+    assert str(reply.error).startswith(
+        f"the certificate of 127.0.0.1:{here.port} is refused: it comes from an unknown authority. "
+    )
+    assert "--ca-file" in str(reply.error)
+    assert reply.halt is not None
+    assert (reply.halt.reason, reply.halt.message) == (HaltReason.UNREACHABLE, reply.error)
 
 
 async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA, ca_file: Path) -> None:
@@ -57,7 +64,7 @@ async def test_a_certificate_of_another_host_is_refused(authority: trustme.CA, c
     ):
         reply, _ = await send()
     assert reply.error is not None
-    assert "refused: IP address mismatch" in reply.error
+    assert "is refused: it is for another address. Check the host in api.base_url" in reply.error
 
 
 @pytest.mark.parametrize("what", ["missing", "a directory", "empty", "not a certificate"])
@@ -82,18 +89,35 @@ async def test_an_unusable_ca_file_is_a_setting_to_correct(tmp_path: Path, what:
 
 
 @pytest.mark.parametrize(
-    ("act", "error"),
+    ("act", "error", "halt"),
     [
-        pytest.param(says(http(407)), "the proxy refused with 407", id="407"),
-        pytest.param(says(http(401)), "the proxy refused with 401", id="401"),
-        pytest.param(says(b"garbage\r\n\r\n"), "not an HTTP reply: ", id="garbage"),
-        pytest.param(says(b""), "connection closed before the reply", id="closed"),
-        pytest.param(says(b"", then="mute"), "no reply within 0.3 s", id="mute"),
-        pytest.param(None, "cannot connect to the proxy 127.0.0.1:1: Connection refused", id="refused"),
+        pytest.param(
+            says(http(407)),
+            "the proxy {proxy} refuses its user or password (407). ",
+            HaltReason.NOT_AUTHORISED,
+            id="407",
+        ),
+        pytest.param(
+            says(http(401)),
+            "the proxy {proxy} refuses its user or password (401). ",
+            HaltReason.NOT_AUTHORISED,
+            id="401",
+        ),
+        pytest.param(
+            says(http(403)),
+            "the proxy {proxy} does not allow partner.example (403). ",
+            HaltReason.NOT_AUTHORISED,
+            id="403",
+        ),
+        pytest.param(says(http(502)), "the proxy {proxy} answers CONNECT with 502", None, id="502"),
+        pytest.param(says(b"garbage\r\n\r\n"), "not an HTTP reply: ", None, id="garbage"),
+        pytest.param(says(b""), "connection closed before the reply", None, id="closed"),
+        pytest.param(says(b"", then="mute"), "no reply within 0.3 s", None, id="mute"),
+        pytest.param(None, "cannot connect to the proxy 127.0.0.1:1: Connection refused", None, id="refused"),
     ],
 )
 async def test_a_proxys_failure_is_told_without_its_password_and_the_token_stays_here(
-    act: Act | None, error: str
+    act: Act | None, error: str, halt: HaltReason | None
 ) -> None:
     async with peer(act or says()) as here:
         proxy = f"http://user:s3cret@127.0.0.1:{here.port if act else 1}"
@@ -102,9 +126,20 @@ async def test_a_proxys_failure_is_told_without_its_password_and_the_token_stays
 
     assert (reply.verdict, wire.sent) == (Verdict.UNANSWERED, 0)
     assert reply.error is not None
-    assert reply.error.startswith(error)
+    assert reply.error.startswith(error.format(proxy=f"127.0.0.1:{here.port}"))
     assert "s3cret" not in repr(reply)
+    assert (reply.halt and reply.halt.reason) is halt
     assert not any(b"Bearer" in request for request in here.requests)
+
+
+async def test_a_proxy_gets_no_request_in_the_clear() -> None:
+    async with (
+        peer(says(http(200))) as proxy,
+        peer(says(http(200, PAUSED))) as here,
+        client(here.url(), proxy=f"http://127.0.0.1:{proxy.port}") as send,
+    ):
+        reply, _ = await send()
+    assert (reply.verdict, len(here.requests), proxy.requests) == (Verdict.CONFIRMED, 1, [])
 
 
 async def test_a_proxy_is_asked_for_a_tunnel_with_its_password() -> None:

@@ -114,6 +114,7 @@ class Operator:
             "HOME": str(self.home),
             "TERM": "xterm",
             **access,
+            **NO_COVERAGE,
             **(quick if will_retry else {}),
             **(more or {}),
         }

@@ -180,14 +180,17 @@ def test_secrets_show_nowhere_however_loud_the_run(an_operator: MakeOperator) ->
     )  # the operator looks for the client secret and every token after each run
     assert ran.code == 0
     assert len(ran.stderr.splitlines()) >= 20
-    plain = an_operator(reports=1)
-    lost = plain.run(
+    another = an_operator(reports=1, tls=True)
+    lost = another.run(
         "pause",
-        plain.source(plain.sandbox.report_ids),
+        another.source(another.sandbox.report_ids),
         "-vv",
         "--max-tries",
         "1",
-        env={"BULKPAUSE_API__PROXY": "http://somebody:planted-password@localhost:9"},
+        env={
+            "BULKPAUSE_API__PROXY": "http://somebody:planted-password@localhost:9",
+            "BULKPAUSE_TOKEN": another.sandbox.issue_token(),
+        },
     )
     assert lost.code == 69
     assert "planted-password" not in lost.stdout + lost.stderr

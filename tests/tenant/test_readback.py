@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bulkpause.auth import TokenGate
 from bulkpause.breaker import BreakerPolicy
 from bulkpause.client import ReportClient
-from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
 from bulkpause.gates import BreakerGate, HoldGate, RateGate
 from bulkpause.models import UNLISTED, Halt, Operation, Outcome, Page, Reply, Report, Status, Verdict
 from bulkpause.reports import FakePages, PageApi
@@ -238,7 +238,11 @@ def test_with_nothing_to_look_at_one_look_is_enough() -> None:
 
 @pytest.mark.parametrize(
     ("error", "verdict"),
-    [(AuthError("refused"), Verdict.UNAUTHORISED), (TokenUnavailableError("away"), Verdict.UNANSWERED)],
+    [
+        (AuthError("refused"), Verdict.UNAUTHORISED),
+        (TokenUnavailableError("away"), Verdict.UNANSWERED),
+        (NoWayError("its certificate is refused"), Verdict.UNANSWERED),
+    ],
 )
 def test_without_a_token_nothing_can_be_read_and_the_verdict_says_whose_fault_that_is(
     error: AuthError, verdict: Verdict
