@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from bulkpause.cli.login import Method, method_for
 from bulkpause.sandbox import Person, Sandbox
+from tests.auth.browsing import browse
 from tests.cli.calling import Cli, Keyboard, Said, Serve
 
 ACCOUNT = "operator@contoso.example"
@@ -231,25 +233,28 @@ def test_a_store_that_does_not_work_is_told_before_anybody_is_asked(cli: Cli, se
     assert sandbox.journal.entries == ()
 
 
+@pytest.mark.parametrize("is_reference", [False, True])
 def test_a_browser_opens_the_page_where_there_is_a_desktop(
-    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch, is_reference: bool
 ) -> None:
     sandbox = serve_person()
+    reference: list[str] = []
+    if is_reference:
+        monkeypatch.delenv("AZURE_CLIENT_SECRET")
+        monkeypatch.setenv("OURS", sandbox.client_secret)
+        reference = ["--secret", "auth.client_secret=env:OURS"]
     opened: list[str] = []
 
     def browse_later(url: str) -> bool:
-        import threading  # noqa: PLC0415 - beside its one use
-
-        from tests.auth.browsing import browse  # noqa: PLC0415
-
         opened.append(url)
         threading.Thread(target=browse, args=(url,), kwargs={"ca_file": sandbox.ca_file}).start()
         return True
 
     monkeypatch.setattr("webbrowser.open", browse_later)
     monkeypatch.setattr("bulkpause.cli.login._fitting", lambda: "browser")
-    said = cli("login")
+    said = cli("login", *reference)
     assert said.code == 0
+    check_says_no_secret(said, sandbox)
     assert "Signing in with the browser of this machine; for one elsewhere, use --device-code." in said.err
     assert opened[0] in said.err
     assert cli("login", "--status", "--json").document["sign_ins"][0]["client"] == "confidential"
