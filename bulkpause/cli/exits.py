@@ -19,6 +19,7 @@ from bulkpause.errors import (
 )
 
 if TYPE_CHECKING:
+    from bulkpause.doctor.checks import Obstacle
     from bulkpause.models import Halt, HaltReason, Verdict
     from bulkpause.runs.report import RunReport
     from bulkpause.tenant.verify import Verification
@@ -143,6 +144,23 @@ def of_unread(verdict: Verdict, halt: Halt | None = None) -> int:
             return THROTTLED_OUT
         case _:
             return UNREACHABLE
+
+
+def of_obstacle(obstacle: Obstacle | None) -> int:
+    """The code of an examination, by what stands in the way of a run first."""
+    from bulkpause.doctor.checks import Obstacle  # noqa: PLC0415 - keep --help quick
+
+    match obstacle:
+        case None:
+            return OK
+        case Obstacle.CONFIGURATION:
+            return BAD_CONFIG
+        case Obstacle.NOT_WRITABLE:
+            return NO_AUDIT
+        case Obstacle.UNREACHABLE:
+            return UNREACHABLE
+        case Obstacle.NOT_AUTHORISED:
+            return NOT_AUTHORISED
 
 
 def of_error(error: BulkpauseError) -> int:

@@ -293,6 +293,17 @@ verify_options = _all(
 """What a look at the reports of a run is told."""
 
 
+doctor_options = _all(
+    _section("Safety", _option("--sandbox", is_flag=True, help="Look at an emulated Partner Center instead.")),
+    runs_dir_option,
+    json_option,
+    _PROGRESS,
+    target_options,
+    config_options,
+)
+"""What a look at the machine, the network and the service is told."""
+
+
 def flags_to_repeat(options: Mapping[str, Any]) -> tuple[str, ...]:
     """The flags given that decide where a run goes and how fast, so that a command to type next goes there too."""
     given = ((flag, options[name]) for name, flag in _REPEATED.items())

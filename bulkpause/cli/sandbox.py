@@ -74,6 +74,13 @@ _PERCENT = click.FloatRange(0, 100)
     help="How long a token is good.  [3600]",
 )
 @click.option(
+    "--clock-skew",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="How far the service's clock is ahead.  [0]",
+)
+@click.option(
     "--casing",
     type=click.Choice(["camel", "pascal"]),
     default="camel",
@@ -118,6 +125,7 @@ def sandbox(**options: Any) -> None:
         tls=not options["no_tls"],
         journal=options["journal"],
         token_lifetime_s=options["token_lifetime"],
+        clock_skew_s=options["clock_skew"],
         casing=Casing(options["casing"]),
         **given,
     )

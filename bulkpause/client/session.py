@@ -19,6 +19,7 @@ from bulkpause.client.body import read_body
 from bulkpause.client.connector import PatientConnector
 from bulkpause.client.counting import Flight, counted_request
 from bulkpause.client.failures import unanswered
+from bulkpause.client.probing import Probe, telling
 from bulkpause.client.settings import ClientSettings
 from bulkpause.client.tokens import TokenSource
 from bulkpause.clock import Clock
@@ -126,11 +127,19 @@ class ReportClient:
             self._tokens.reject(token, claims=reply.claims)
         return reply
 
-    async def read(self, target: str | None, *, query: Mapping[str, str] = NO_QUERY) -> Page:
+    async def read(
+        self,
+        target: str | None,
+        *,
+        query: Mapping[str, str] = NO_QUERY,
+        more: Mapping[str, str] = NO_QUERY,
+        hear: Callable[[aiohttp.ClientResponse], None] = lambda _response: None,
+    ) -> Page:
         """One GET of the tenant's reports: the first page that passes `query`, or the nextLink `target` of another.
 
         The token goes to the configured scheme, host and port only: a link to anywhere else is not followed, and comes
-        back as a REJECTED page. Raises AuthError if there is no token.
+        back as a REJECTED page. `more` are further headers; `hear` sees the response. Raises AuthError if there is no
+        token.
         https://learn.microsoft.com/en-us/partner-center/insights/insights-programmatic-get-report
         """
         url = self._list_url(query) if target is None else self._next_url(target)
@@ -144,6 +153,7 @@ class ReportClient:
             "Authorization": f"Bearer {token}",
             "MS-RequestId": self._new_id(),
             "MS-CorrelationId": correlation_id,
+            **more,
         }
         limit_s = LONG_READ * self._settings.timeout_s
         patience = Patience(limit_s, quiet_s=min(self._settings.read_timeout_s, self._settings.timeout_s))
@@ -151,6 +161,7 @@ class ReportClient:
         try:
             async with patience:
                 response = await self._session.get(url, headers=headers, allow_redirects=False, **self._through)
+            hear(response)
             async with response:
                 body = await read_body(response, limit=LIST_LIMIT, patience=patience)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -165,6 +176,23 @@ class ReportClient:
         if page.reply.verdict is Verdict.UNAUTHORISED:
             self._tokens.reject(token, claims=page.reply.claims)
         return page._replace(sent=wire.sent)
+
+    async def probe(self, *, query: Mapping[str, str], more: Mapping[str, str] = NO_QUERY) -> Probe:
+        """One GET as `read` makes it, with further headers: its reply, its time, what its headers say.
+
+        Unlike a list it has `timeout_s` in all. Raises AuthError if there is no token.
+        """
+        heard: list[aiohttp.ClientResponse] = []
+        started_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                page = await self.read(None, query=query, more=more, hear=heard.append)
+        except TimeoutError as error:
+            page = Page(unanswered(error, self._settings))
+        elapsed_ms = (self._clock.monotonic_s() - started_s) * 1000
+        headers = telling(heard[0]) if heard else {}
+        sent = heard[0].request_info.headers["MS-CorrelationId"] if heard else None
+        return Probe(page.reply, elapsed_ms, headers, headers.get("ms-correlationid", sent))
 
     def _list_url(self, query: Mapping[str, str] = NO_QUERY) -> URL:
         url = self._base.with_path(self._path, encoded=True)

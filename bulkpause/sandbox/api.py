@@ -92,6 +92,9 @@ class Api:
             answer = failure(400, casing=self._settings.casing, message=f"The value '{given_id}' is not valid.")
         else:
             answer = self._serve(request, arrival, query)
+        asks_for_mfa = request.headers.get("ValidateMfa", "").lower() == "true"
+        if asks_for_mfa and (has_mfa := self._tokens.has_mfa(request.headers.get("Authorization"))) is not None:
+            headers["isMfaCompliant"] = str(has_mfa).lower()
         for name in ("MS-RequestId", "MS-CorrelationId"):
             if name in request.headers:
                 headers[name] = request.headers[name]

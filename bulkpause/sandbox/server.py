@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -145,9 +146,9 @@ class Sandbox:
         """Every client assertion presented, good or bad."""
         return tuple(self._tokens.assertions)
 
-    def issue_token(self, *, lifetime_s: float | None = None, upn: str | None = None) -> str:
+    def issue_token(self, *, lifetime_s: float | None = None, upn: str | None = None, mfa: bool = True) -> str:
         """A good bearer token, for clients that bring their own: the app's, or that of the person `upn`."""
-        return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn)
+        return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn, mfa=mfa)
 
     def issue_refresh_token(self, *, is_confidential: bool = True) -> str:
         """A good refresh token of the person, got by an app with its secret or without."""
@@ -226,7 +227,10 @@ class Sandbox:
                 connection.doomed = True
             case _:
                 pass
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        headers = dict(answer.headers)
+        if skew_s := self.settings.clock_skew_s:
+            headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=skew_s), usegmt=True)
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
 @contextlib.contextmanager

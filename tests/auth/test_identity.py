@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import socket
+import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from bulkpause.auth import Acquire, Token, managed_identity
+from bulkpause.auth import identity as identity_module
 from bulkpause.auth.identity import is_near
 from bulkpause.clock import SystemClock
 from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.trust import Trust
-from tests.auth.issuers import Reply, said, serve
+from tests.auth.issuers import Asked, Reply, said, serve
 
 CLOCK = SystemClock()
 RESOURCE = "https://api.partnercenter.microsoft.com"
@@ -62,6 +66,24 @@ def test_app_service_has_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("IDENTITY_HEADER", "planted")
         assert identity()().value == "app service"
     assert issuer.asked[0].headers["X-IDENTITY-HEADER"] == "planted"
+
+
+def test_a_machine_of_azure_arc_proves_that_it_may_read_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from msal import managed_identity as of_msal  # noqa: PLC0415 - as slow as the code under test says
+
+    monkeypatch.setitem(of_msal._supported_arc_platforms_and_their_prefixes, sys.platform, str(tmp_path))
+    (tmp_path / "proof.key").write_text("planted", encoding="ascii")
+
+    def reply(asked: Asked) -> Reply:
+        if "Authorization" in asked.headers:
+            return said(TOKEN)
+        return said({}, status=401, **{"WWW-Authenticate": "Basic realm=/any/where/proof.key"})
+
+    with serve(reply) as issuer:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{issuer.origin}/metadata/identity/oauth2/token")
+        monkeypatch.setenv("IMDS_ENDPOINT", issuer.origin)
+        assert identity()().value == "machine"
+    assert [asked.headers.get("Authorization") for asked in issuer.asked] == [None, "Basic planted"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +136,21 @@ def test_a_machine_without_one_says_so_within_its_patience(monkeypatch: pytest.M
         assert not isinstance(caught.value, TokenUnavailableError)
         for filler in fillers:
             filler.close()
+
+
+def test_one_that_takes_too_long_may_answer_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity_module, "READ_TIMEOUT_S", 0.1)
+    answered = threading.Event()
+
+    def reply(asked: Asked) -> Reply:
+        answered.wait(5)
+        return said(TOKEN)
+
+    with serve(reply) as issuer:
+        monkeypatch.setenv(HOST, issuer.origin)
+        with pytest.raises(TokenUnavailableError, match=r"no answer within 0\.1 s"):
+            identity()()
+        answered.set()
 
 
 def test_one_that_was_there_before_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

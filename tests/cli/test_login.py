@@ -299,3 +299,13 @@ def test_without_a_refresh_token_there_is_nothing_to_keep(
     monkeypatch.setattr(type(sandbox.people), "issue_refresh", lambda _self, **_: "")
     said = cli("login", "--device-code")
     assert (said.code, "Entra gave no refresh token" in said.err) == (77, True)
+
+
+def test_doctor_looks_at_the_stored_sign_in(cli: Cli, serve_person: ServePerson) -> None:
+    sandbox = serve_person()
+    cli("login", "--device-code")
+    said = cli("doctor", "--json")
+    told = said.out
+    assert f"since {ACCOUNT} is signed in" in told
+    assert len(sandbox.people.used) == 1
+    check_says_no_secret(said, sandbox)

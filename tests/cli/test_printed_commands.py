@@ -44,7 +44,7 @@ def config_file() -> str:
         ["--rate", "60000/min"],
         ["--rate", "123.5/s", "--force"],
         ["--concurrency", "1"],
-        ["--halt", "failed>10% of last 200", "--halt", "consecutive>9"],
+        ["--halt", "failed>10% of last 200", "--halt", "consecutive>19"],
         ["--timeout", "2.5", "--deadline", "60"],
         ["--audit", "my ledger.jsonl"],
         ["--runs-dir", "it's my runs; $HOME"],

@@ -546,3 +546,22 @@ def test_a_journal_file_holds_each_line_at_once_and_keeps_what_was_there(tmp_pat
     assert path.read_bytes() == b'{"seq":0}\n' + journal.to_json_lines()
     assert [line.seq for line in journal.entries] == [1, 2]
     assert [line.seq for line in journal.puts] == [1]
+
+
+@pytest.mark.parametrize(
+    ("person", "asks", "answer"),
+    [
+        ({"upn": "ann@contoso.example"}, "true", "true"),
+        ({"upn": "ann@contoso.example", "mfa": False}, "True", "false"),
+        ({"upn": "ann@contoso.example"}, "no", None),
+        ({}, "true", None),
+    ],
+)
+def test_whoever_asks_is_told_whether_a_persons_sign_in_had_mfa(
+    tenant: Build, person: dict[str, Any], asks: str, answer: str | None
+) -> None:
+    far_side = tenant()
+    token = far_side.tokens.issue(now_s=START.timestamp(), **person)
+    headers = {"Authorization": f"Bearer {token}", "ValidateMfa": asks}
+    said = far_side.send("GET", f"{BASE_PATH}/ScheduledReport", headers=headers)
+    assert (said.status, said.headers.get("isMfaCompliant")) == (200, answer)

@@ -8,6 +8,8 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -346,3 +348,14 @@ def test_an_error_in_the_block_ends_the_sandbox_and_is_passed_on() -> None:
     with pytest.raises(KeyError), serve_in_thread(settings()) as sandbox:
         raise KeyError
     assert not sandbox.ca_file.exists()
+
+
+@pytest.mark.parametrize("skew_s", [0.0, 700.0, -40.0])
+async def test_its_clock_may_be_another(skew_s: float) -> None:
+    async with (
+        Sandbox(settings(clock_skew_s=skew_s)) as sandbox,
+        client(sandbox) as session,
+        session.get(f"{sandbox.base_url}/ScheduledReport") as response,
+    ):
+        date = parsedate_to_datetime(response.headers["Date"])
+    assert (date - datetime.now(UTC)).total_seconds() == pytest.approx(skew_s, abs=3)

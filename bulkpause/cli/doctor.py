@@ -1,0 +1,130 @@
+"""`bulkpause doctor`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulkpause.cli import exits, streams
+from bulkpause.cli.options import Verb, doctor_options, load_settings
+from bulkpause.cli.redaction import redactor_for
+from bulkpause.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bulkpause.doctor.checks import Name
+    from bulkpause.doctor.examine import Subject
+    from bulkpause.redaction import Redactor
+
+
+@click.command(
+    cls=Verb,
+    short_help="Look at all that a run needs, and say what to do about what is missing.",
+    examples=["bulkpause doctor", "bulkpause doctor --profile night --json", "bulkpause doctor --sandbox"],
+)
+@doctor_options
+def doctor(**options: Any) -> int:
+    """Look at settings, disk, network, clock, sign-in and service; nothing is changed, nothing is paused.
+
+    Each check ends ok, or with what to do. 0 if a run is possible, 78 configuration, 73 run directory, 69 not
+    reachable, 77 not authorised: by what stands in the way first.
+    """
+    import asyncio  # noqa: PLC0415 - keep --help quick
+
+    from bulkpause import __version__  # noqa: PLC0415
+    from bulkpause.cli import examined  # noqa: PLC0415
+    from bulkpause.clock import SystemClock  # noqa: PLC0415
+    from bulkpause.doctor.checks import first_obstacle  # noqa: PLC0415
+    from bulkpause.doctor.examine import examine  # noqa: PLC0415
+    from bulkpause.redaction import Redactor  # noqa: PLC0415
+
+    if options["sandbox"] and (options["base_url"] or options["ca_file"]):
+        raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
+    learned: list[str] = []
+    clock = SystemClock()
+    with ExitStack() as scope:
+        subject, redactors, style = _subject(options, scope)
+        with _progress(style) as begin:
+            checks = asyncio.run(examine(subject, clock=clock, begin=begin, learn=learned.append))
+    code = exits.of_obstacle(first_obstacle(checks))
+    at = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    examined.show_checks(
+        checks,
+        redactors=[*redactors, Redactor(learned)],
+        code=code,
+        version=__version__,
+        at=at,
+        as_json=options["as_json"],
+    )
+    return code
+
+
+def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[Redactor], str]:
+    """What is to be examined, what strikes its secrets out, and how progress is shown."""
+    from dataclasses import replace  # noqa: PLC0415 - keep --help quick
+
+    from bulkpause.cli.sandboxed import in_sandbox  # noqa: PLC0415
+    from bulkpause.doctor.examine import Subject  # noqa: PLC0415
+    from bulkpause.doctor.facts import ConfigurationFacts  # noqa: PLC0415
+    from bulkpause.doctor.look.configuration import look_at_settings  # noqa: PLC0415
+    from bulkpause.redaction import Redactor  # noqa: PLC0415
+    from bulkpause.settings import Settings  # noqa: PLC0415
+
+    try:
+        loaded = load_settings(options)
+    except ConfigError as error:
+        runs_path = options["runs_dir"] or Settings().run.runs_path
+        facts = ConfigurationFacts(flaw=str(error), profile=options["profile"])
+        subject = Subject(settings=None, configuration=facts, runs_path=runs_path)
+        return subject, [Redactor()], options["progress"] or "auto"
+    settings = loaded.settings
+    redactors = [redactor_for(settings)]
+    facts = look_at_settings(loaded, files=_files(options), profile=options["profile"])
+    if options["sandbox"]:
+        settings = in_sandbox(settings, scope)
+        redactors.append(redactor_for(settings))
+        flow, why = settings.auth.decide_flow(), "since the sandbox brings its own app"
+        kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
+        facts = replace(facts, target=settings.api.base_url, flaw=None, told=kept, flow=flow, why=why)
+    subject = Subject(
+        settings=settings,
+        configuration=facts,
+        runs_path=settings.run.runs_path,
+        origins=loaded.origins,
+        is_sandbox=options["sandbox"],
+    )
+    return subject, redactors, settings.run.progress
+
+
+def _files(options: dict[str, Any]) -> tuple[str, ...]:
+    """The settings files that were read, the weightiest first."""
+    from bulkpause.settings import default_config_dir  # noqa: PLC0415 - keep --help quick
+    from bulkpause.settings.sources import file_places  # noqa: PLC0415
+
+    places = file_places(options["config_file"], Path.cwd(), default_config_dir())
+    return tuple(label for path, label, _ in places if path.exists())
+
+
+@contextmanager
+def _progress(style: str) -> Iterator[Callable[[Name], None]]:
+    """Says on stderr what is being looked at: one line that goes again on a terminal, a line each elsewhere."""
+    if style == "auto":
+        style = "bar" if streams.is_terminal(sys.stderr) else "plain"
+    match style:
+        case "none":
+            yield lambda _name: None
+        case "bar":
+            from rich.console import Console  # noqa: PLC0415
+            from rich.status import Status  # noqa: PLC0415
+
+            console = Console(file=sys.stderr, highlight=False, no_color="NO_COLOR" in os.environ)
+            with Status("looking", console=console, spinner="line") as status:  # which is ASCII
+                yield lambda name: status.update(f"looking at: {name.words}")
+        case _:
+            yield lambda name: streams.say(f"bulkpause: looking at: {name.words}")
