@@ -85,9 +85,7 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
         return subject, [Redactor()], options["progress"] or "auto"
     settings = loaded.settings
     redactors = [redactor_for(settings)]
-    facts = look_at_settings(
-        loaded, files=_files(options), profile=options["profile"], decide=lambda settings: settings.auth.decide_flow()
-    )
+    facts = look_at_settings(loaded, files=_files(options), profile=options["profile"])
     if options["sandbox"]:
         settings = in_sandbox(settings, scope)
         redactors.append(redactor_for(settings))

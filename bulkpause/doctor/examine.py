@@ -245,7 +245,7 @@ class _Examination:
 
     async def _sign_in(self, settings: Settings, *, claims_wanted: str | None) -> tuple[TokenFacts, OneToken | None]:
         return await sign_in(
-            acquire_for(settings, clock=self._clock),
+            acquire_for(settings, clock=self._clock, learn=self._learn),
             clock=self._clock,
             timeout_s=settings.auth.timeout_s,
             learn=self._learn,
