@@ -11,6 +11,7 @@ import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, config_options, load_settings, target_options
+from bulkpause.cli.redaction import redactor_for
 from bulkpause.errors import AuthError, BulkpauseError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def login(**options: Any) -> int:
         return _show_status(settings, as_json=options["as_json"])
     if options["no_input"]:
         raise UsageError("A person has to sign in, and --no-input forbids to ask one. See --status for who is.")
+    settings = _with_secrets(settings)
     method = _chosen(options)
     granted = _in_thread(lambda: _signed_in(settings, method))
     return _keep(settings, method, granted)
@@ -86,6 +88,15 @@ _KEPT: Final = {
     "keyring": "kept in the keyring",
     "file": "kept in a file, not encrypted",
 }
+
+
+def _with_secrets(settings: Settings) -> Settings:
+    """The settings with their secrets at hand, and struck out of whatever is said from now on. Raises ConfigError."""
+    from bulkpause.settings import resolve_secrets  # noqa: PLC0415 - keep --help quick
+
+    settings = resolve_secrets(settings, environ=os.environ)
+    redactor_for(settings)
+    return settings
 
 
 def method_for(*, platform: str, environ: Mapping[str, str], is_terminal: bool) -> Method:
@@ -154,6 +165,7 @@ def _keep(settings: Settings, method: Method, granted: Granted) -> int:
 
     if granted.refresh_token is None:
         raise AuthError("Entra gave no refresh token, so there is nothing to keep: allow offline_access for the app.")
+    redactor_for(settings).learn(granted.refresh_token, granted.token.value)
     clock, store = SystemClock(), store_of(settings, say=streams.say)
     is_public = method == "device code" or credential_of(settings, clock=clock) is None
     sign_in = SignIn(

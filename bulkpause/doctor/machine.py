@@ -17,6 +17,11 @@ LEAST_FREE_BYTES: Final = 100_000_000
 SLOW_SYNC_MS: Final = 100.0
 """A request waits for one: at 100 ms that is felt."""
 
+_AFTER_ITS_END: Final = (
+    "have a new certificate made, register it with whoever checks it, and put it in this one's place"
+)
+_OUT_OF_REACH: Final = "put it right, or correct the setting; whoever runs this command must be able to read the file"
+
 NETWORK_KINDS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "network"}
 )
@@ -82,7 +87,7 @@ def judge_files(files: Sequence[FileFacts], *, now: datetime) -> Check:
             grade=Grade.FAILED,
             said=str(flawed[0].flaw),
             details=(*(str(file.flaw) for file in flawed[1:]), *details),
-            remedy="put it right, or correct the setting; whoever runs this command must be able to read the file",
+            remedy=_AFTER_ITS_END if flawed[0].expires_at is not None else _OUT_OF_REACH,
             facts=known,
             obstacle=Obstacle.CONFIGURATION,
         )

@@ -79,7 +79,7 @@ async def test_without_a_person_the_network_is_looked_at_and_the_sign_in_is_what
     [
         ("token", {"auth__flow": "flag"}, "as auth.flow says (flag)"),
         ("token", {"auth__token_file": "file x"}, "since there is auth.token_file (file x)"),
-        ("refresh_token", {}, "since a person has signed in for this tenant and app (`bulkpause login`)"),
+        ("refresh_token", {}, "since ann@contoso.example is signed in (`bulkpause login`)"),
         (
             "refresh_token",
             {"auth__refresh_token": "environment X"},
@@ -90,4 +90,5 @@ async def test_without_a_person_the_network_is_looked_at_and_the_sign_in_is_what
     ],
 )
 def test_what_decided_on_the_flow_is_said(flow: Flow, origins: dict[str, str], words: str) -> None:
-    assert why(flow, loaded(Settings(), **origins).origins) == words
+    account = "ann@contoso.example" if flow == "refresh_token" else None
+    assert why(flow, loaded(Settings(), **origins).origins, account=account) == words

@@ -49,7 +49,7 @@ FILE = FileFacts(setting="auth.certificate_file", path="app.pem")
         ({"expires_at": NOW + timedelta(days=29)}, Grade.WARNING, "expires 2026-12-23, in 29 days", "new certificate"),
         ({"changed_at": NOW - timedelta(minutes=7)}, Grade.OK, "readable, 7 min old", None),
         ({"flaw": "app.pem cannot be read"}, Grade.FAILED, "app.pem cannot be read", "put it right"),
-        ({"flaw": "app.pem expired", "expires_at": NOW}, Grade.FAILED, "app.pem expired", "put it right"),
+        ({"flaw": "app.pem expired", "expires_at": NOW}, Grade.FAILED, "app.pem expired", "new certificate"),
     ],
 )
 def test_a_file(file: dict[str, Any], grade: Grade, said: str, remedy: str | None) -> None:

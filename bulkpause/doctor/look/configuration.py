@@ -8,6 +8,7 @@ from typing import Final
 from bulkpause.doctor.facts import ConfigurationFacts
 from bulkpause.errors import AuthError, ConfigError
 from bulkpause.settings import Flow, Loaded, Settings, describe
+from bulkpause.signin import sign_in_of
 
 _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
     "token": ("token", "token_file", "token_command"),
@@ -30,9 +31,11 @@ def look_at_settings(
     first.
     """
     settings = loaded.settings
-    flow, flaw, nobody = None, None, None
+    flow, flaw, nobody, account = None, None, None, None
     try:
         flow = decide(settings)
+        if flow == "refresh_token" and (sign_in := sign_in_of(settings)) is not None:
+            account = sign_in.account or "a person"
     except ConfigError as error:
         flaw = str(error)
     except AuthError as error:
@@ -46,18 +49,18 @@ def look_at_settings(
         cloud=settings.api.cloud,
         family=settings.api.reports_family,
         flow=flow,
-        why=None if flow is None else why(flow, loaded.origins),
+        why=None if flow is None else why(flow, loaded.origins, account=account),
         nobody=nobody,
     )
     return facts, flow
 
 
-def why(flow: Flow, origins: Mapping[str, str]) -> str:
-    """What decided on `flow`: somebody's word, or the credentials that are given."""
+def why(flow: Flow, origins: Mapping[str, str], *, account: str | None = None) -> str:
+    """What decided on `flow`: somebody's word, the credentials that are given, or that `account` has signed in."""
     if (origin := origins["auth.flow"]) != "default":
         return f"as auth.flow says ({origin})"
     given = [f"auth.{name} ({origins[f'auth.{name}']})" for name in _EVIDENCE[flow]]
     told = [text for text in given if not text.endswith(" (default)")]
-    if flow == "refresh_token" and not told:
-        return "since a person has signed in for this tenant and app (`bulkpause login`)"
+    if account is not None and not told:
+        return f"since {account} is signed in (`bulkpause login`)"
     return f"since there is {' and '.join(told)}" if told else "since nothing speaks for another one"

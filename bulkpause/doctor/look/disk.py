@@ -118,7 +118,7 @@ def _app_certificate(file: Path, passphrase: Secret | None, *, now: datetime) ->
 
     setting = "auth.certificate_file"
     try:
-        loaded = load_certificate(file, passphrase=None if passphrase is None else passphrase.reveal(), now=now)
+        loaded = load_certificate(file, passphrase=None if passphrase is None else passphrase.reveal(), now=None)
     except BulkpauseError as error:
         return FileFacts(setting=setting, path=str(file), flaw=str(error))
     return _expiring(setting, file, loaded["public_certificate"].encode(), now=now)
