@@ -159,6 +159,17 @@ def test_a_descriptor_is_read_once_to_its_end_and_closed() -> None:
     assert "cannot be read: Bad file descriptor; add " in refused(f"fd:{reading}")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are handed down otherwise there")
+def test_one_descriptor_may_stand_for_two_settings() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"http://joe:pw@proxy:1")
+    os.close(writing)
+    os.set_inheritable(reading, True)  # as one from a shell is
+    both = ProxyReference(f"fd:{reading}")
+    found = resolve_secrets(Settings(api=Api(proxy=both), auth=Auth(proxy=both)), environ={})
+    assert found.api.proxy == found.auth.proxy == ProxyUrl("http://joe:pw@proxy:1")
+
+
 def test_a_descriptor_that_nobody_handed_down_is_not_read(tmp_path: Path) -> None:
     with private(tmp_path / "ours", SECRET).open("rb") as ours:
         assert "nothing was handed down there" in refused(f"fd:{ours.fileno()}")

@@ -12,7 +12,7 @@ import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, doctor_options, load_settings
-from bulkpause.cli.redaction import redactor_for
+from bulkpause.cli.redaction import redactor_for, with_secrets
 from bulkpause.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -42,21 +42,19 @@ def doctor(**options: Any) -> int:
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.doctor.checks import first_obstacle  # noqa: PLC0415
     from bulkpause.doctor.examine import examine  # noqa: PLC0415
-    from bulkpause.redaction import Redactor  # noqa: PLC0415
 
     if options["sandbox"] and (options["base_url"] or options["ca_file"]):
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
-    learned: list[str] = []
     clock = SystemClock()
     with ExitStack() as scope:
         subject, redactors, style = _subject(options, scope)
         with _progress(style) as begin:
-            checks = asyncio.run(examine(subject, clock=clock, begin=begin, learn=learned.append))
+            checks = asyncio.run(examine(subject, clock=clock, begin=begin, learn=redactors[0].learn))
     code = exits.of_obstacle(first_obstacle(checks))
     at = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
     examined.show_checks(
         checks,
-        redactors=[*redactors, Redactor(learned)],
+        redactors=redactors,
         code=code,
         version=__version__,
         at=at,
@@ -92,6 +90,12 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
         flow, why = settings.auth.decide_flow(), "since the sandbox brings its own app"
         kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
         facts = replace(facts, target=settings.api.base_url, flaw=None, told=kept, flow=flow, why=why)
+    try:
+        settings = with_secrets(settings)
+    except ConfigError as error:
+        facts = replace(facts, flaw=str(error))
+        subject = Subject(settings=None, configuration=facts, runs_path=settings.run.runs_path, origins=loaded.origins)
+        return subject, redactors, settings.run.progress
     subject = Subject(
         settings=settings,
         configuration=facts,

@@ -11,6 +11,7 @@ import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, config_options, load_settings, target_options
+from bulkpause.cli.redaction import with_secrets
 from bulkpause.errors import AuthError, BulkpauseError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def login(**options: Any) -> int:
         return _show_status(settings, as_json=options["as_json"])
     if options["no_input"]:
         raise UsageError("A person has to sign in, and --no-input forbids to ask one. See --status for who is.")
+    settings = with_secrets(settings)
     method = _chosen(options)
     granted = _in_thread(lambda: _signed_in(settings, method))
     return _keep(settings, method, granted)

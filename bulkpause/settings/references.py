@@ -40,10 +40,13 @@ def resolve_secrets(settings: Settings, *, environ: Mapping[str, str], ask: Ask 
         if isinstance(file, Path) and (flaw := exposure(file)) is not None:
             raise ConfigError(f"{key} {flaw}")
     found: dict[str, dict[str, object]] = {}
+    followed: dict[SecretReference, object] = {}  # api.proxy is the sign-in's as well, and a descriptor is read once
     for key, value in values.items():
         if isinstance(value, SecretReference):
             section, name = key.split(".")
-            found.setdefault(section, {})[name] = _resolved(key, value, environ, ask or ask_keyring)
+            if value not in followed:
+                followed[value] = _resolved(key, value, environ, ask or ask_keyring)
+            found.setdefault(section, {})[name] = followed[value]
     try:
         sections = {section: replace(getattr(settings, section), **given) for section, given in found.items()}
     except SettingError as error:
