@@ -57,7 +57,7 @@ def resolve_secrets(settings: Settings, *, environ: Mapping[str, str], ask: Ask 
 
 
 def _resolved(key: str, reference: SecretReference, environ: Mapping[str, str], ask: Ask) -> object:
-    name = f"{key} = {reference}"
+    name = f"{key} ({reference})"  # with a bracket: behind `client_secret:` the redactor takes a word for a secret
     text = _fetched(name, reference, environ, ask)
     if not text:
         raise ConfigError(f"{name}: there is nothing in it")
@@ -77,7 +77,7 @@ def _fetched(name: str, reference: SecretReference, environ: Mapping[str, str], 
         case "file":
             file = Path(reference.place)
             if (flaw := exposure(file)) is not None:
-                raise ConfigError(f"{name}: {flaw}")
+                raise ConfigError(f"{name.partition(' ')[0]} {flaw}")
             try:
                 with file.open("rb") as stream:
                     return _text(name, stream.read(LONGEST_BYTES + 1))

@@ -22,5 +22,5 @@ def test_a_token_by_reference_signs_in(cli: Cli, serve: Serve, monkeypatch: pyte
 def test_a_reference_that_leads_nowhere_is_a_configuration_error(cli: Cli, arguments: list[str]) -> None:
     said = cli(*arguments, "--secret", "auth.client_secret=env:NOBODY_HAS_SET_IT", env=WHO)
     assert said.code == 78
-    assert "auth.client_secret = env:NOBODY_HAS_SET_IT: there is no such variable" in said.out + said.err
+    assert "auth.client_secret (env:NOBODY_HAS_SET_IT): there is no such variable" in said.out + said.err
     assert "Traceback" not in said.err
