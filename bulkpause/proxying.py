@@ -51,13 +51,13 @@ def refused_tunnel(status: int, *, proxy: str, host: str) -> Halt | None:
     if status in _CREDENTIALS:
         return Halt(
             HaltReason.NOT_AUTHORISED,
-            f"the proxy {proxy} refuses its user or password ({status}). Set BULKPAUSE_API__PROXY or HTTPS_PROXY to "
-            "http://user:password@host:port, odd characters percent-encoded",
+            f"the proxy {proxy} refuses its user or password ({status}). Set BULKPAUSE_API__PROXY or HTTPS_PROXY "
+            "anew, odd characters of both percent-encoded (@ is %40).",
         )
     if status == 403:  # noqa: PLR2004 - an HTTP status is its own name
         return Halt(
             HaltReason.NOT_AUTHORISED,
             f"the proxy {proxy} does not allow {host} (403). Ask whoever runs it to allow CONNECT to {host}, or name "
-            "another one in api.proxy",
+            "another proxy in api.proxy.",
         )
     return None

@@ -49,6 +49,9 @@ _TROUBLE: Final[Mapping[str, str]] = {
     "WRONG_VERSION_NUMBER": "what answers there speaks no TLS",
     "HTTP_REQUEST": "what answers there speaks no TLS",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate; see api.client_certificate_file",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+        "it accepts nothing of what was offered, or wants a client certificate; see api.client_certificate_file"
+    ),
     "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses the client certificate; see api.client_certificate_file",
     "TLSV1_ALERT_UNKNOWN_CA": "it refuses the client certificate; see api.client_certificate_file",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it refuses the client certificate, which has expired",
@@ -101,7 +104,7 @@ def refused_certificate(host: str, error: BaseException | None, *, setting: str)
     if (flaw := _flaw(error)) is None:
         return None
     reason, remedy = flaw
-    return f"the certificate of {host} is refused: {reason}. {remedy.format(setting=setting)}"
+    return f"the certificate of {host} is refused: {reason}. {remedy.format(setting=setting)}."
 
 
 def lasting_flaw(error: BaseException | None) -> str | None:

@@ -47,8 +47,8 @@ def test_any_password_that_is_percent_encoded_arrives_and_never_shows(user: str,
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (401, "the proxy p:1 refuses its user or password (401). Set BULKPAUSE_API__PROXY or HTTPS_PROXY to "),
-        (407, "the proxy p:1 refuses its user or password (407). Set BULKPAUSE_API__PROXY or HTTPS_PROXY to "),
+        (401, "the proxy p:1 refuses its user or password (401). Set BULKPAUSE_API__PROXY or HTTPS_PROXY anew"),
+        (407, "the proxy p:1 refuses its user or password (407). Set BULKPAUSE_API__PROXY or HTTPS_PROXY anew"),
         (403, "the proxy p:1 does not allow api.example (403). Ask whoever runs it to allow CONNECT to api.example"),
     ],
 )

@@ -15,7 +15,7 @@ from bulkpause.clock import SystemClock
 from bulkpause.errors import AuthError, ConfigError
 from bulkpause.settings import Api, Auth, Command, Flow, ProxyUrl, Secret, Settings
 from bulkpause.settings.clouds import Cloud, base_url
-from bulkpause.signin import acquire_for, advice_for, flow_of, scope_of
+from bulkpause.signin import acquire_for, advice_for, credential_of, flow_of, scope_of
 
 APP: dict[str, Any] = {"tenant_id": "contoso.example", "client_id": "app"}
 
@@ -221,3 +221,34 @@ def test_a_command_sees_all_of_the_environment_but_secrets() -> None:
     assert "s3cret" not in seen
     for kept in ("AZURE_TENANT_ID=contoso.example", "HTTPS_PROXY=http://joe:pw@proxy:1", "BULKPAUSE_RUN__RATE=5/s"):
         assert kept in seen
+
+
+def test_a_public_app_has_no_credential_for_its_person() -> None:
+    assert credential_of(settings(**APP), clock=SystemClock()) is None
+
+
+def test_what_proves_the_app_beside_its_person(tmp_path: Path) -> None:
+    secret = credential_of(settings(**APP, client_secret=Secret("s3cret")), clock=SystemClock())
+    assert secret is not None
+    assert secret() == "s3cret"
+    missing = credential_of(settings(**APP, certificate_file=tmp_path / "app.pfx"), clock=SystemClock())
+    assert missing is not None
+    with pytest.raises(AuthError, match=r"app\.pfx"):
+        missing()
+    (tmp_path / "assertion").write_text("a.b.c", encoding="utf-8")
+    word = credential_of(settings(**APP, assertion_file=tmp_path / "assertion"), clock=SystemClock())
+    assert word is not None
+    assert set(word()) == {"client_assertion"}
+
+
+def test_two_proofs_of_the_app_beside_its_person_are_one_too_many(tmp_path: Path) -> None:
+    given = settings(**APP, client_secret=Secret("s"), certificate_file=tmp_path / "app.pfx")
+    with pytest.raises(ConfigError, match="unset the one that is not meant"):
+        credential_of(given, clock=SystemClock())
+
+
+@pytest.mark.parametrize(("api", "flow"), [(Api(), "refresh_token"), (Api(family="cmp"), "client_secret")])
+def test_a_stored_sign_in_counts_for_reports_of_mpn(monkeypatch: pytest.MonkeyPatch, api: Api, flow: str) -> None:
+    monkeypatch.setattr("bulkpause.signin.sign_in_of", lambda _settings: "somebody")
+    assert flow_of(settings(api, **APP, client_secret=Secret("s"))) == flow
+    assert flow_of(settings(api, **APP, token=Secret("ready"))) == "token"

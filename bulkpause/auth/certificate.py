@@ -26,10 +26,11 @@ _TOO_MANY: Final = "is not locked: unset AZURE_CLIENT_CERTIFICATE_PASSWORD (auth
 _WRONG: Final = "is not opened by AZURE_CLIENT_CERTIFICATE_PASSWORD (auth.certificate_passphrase)"
 
 
-def load_certificate(file: Path, *, passphrase: str | None, now: datetime) -> dict[str, str]:
+def load_certificate(file: Path, *, passphrase: str | None, now: datetime | None) -> dict[str, str]:
     """MSAL's client credential for the file's key and certificate. Raises AuthError that names the file.
 
-    Given both, MSAL names the certificate by its SHA-256 thumbprint; given a PFX path or a thumbprint, not always.
+    With `now` it has to be valid then. Given both, MSAL names the certificate by its SHA-256 thumbprint; given a PFX
+    path or a thumbprint, not always.
     """
     name = f"auth.certificate_file {file}"
     try:
@@ -47,9 +48,9 @@ def load_certificate(file: Path, *, passphrase: str | None, now: datetime) -> di
     if found is None:
         raise AuthError(f"{name} holds no RSA key with its certificate, as PFX or PEM")
     key, certificate = found
-    if now >= certificate.not_valid_after_utc:
+    if now is not None and now >= certificate.not_valid_after_utc:
         raise AuthError(f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: use a new one")
-    if now < certificate.not_valid_before_utc:
+    if now is not None and now < certificate.not_valid_before_utc:
         from_day = f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%MZ}"
         raise AuthError(f"{name} is not valid before {from_day}: check this machine's clock, or use another one")
     return {

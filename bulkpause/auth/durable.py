@@ -6,9 +6,15 @@ import os
 import stat
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from bulkpause.errors import AuthError
+
+_TRIES: Final = 25
+_PAUSE_S: Final = 0.02
 
 
 def make_private(folder: Path) -> None:
@@ -19,7 +25,7 @@ def make_private(folder: Path) -> None:
         raise AuthError(f"{folder}, where sign-ins are kept, cannot be made: {error.strerror}") from None
 
 
-def write_durably(file: Path, content: bytes) -> None:
+def write_durably(file: Path, content: bytes, *, wait: Callable[[float], None] = time.sleep) -> None:
     """Replace the file, 0600, by one with `content`; once this returns, a power loss does not bring the old one back.
 
     Raises OSError; the old file is then as it was.
@@ -30,11 +36,29 @@ def write_durably(file: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).replace(file)
+        _replace(Path(name), file, wait=wait)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(file.parent)
+
+
+def _replace(draft: Path, file: Path, *, wait: Callable[[float], None]) -> None:
+    """Put the draft in the file's place. Windows refuses that for as long as somebody has the file open."""
+    for _ in range(_TRIES):
+        try:
+            draft.replace(file)
+        except PermissionError:
+            wait(_PAUSE_S)
+        else:
+            return
+    draft.replace(file)
+
+
+def sync_file(file: Path) -> None:
+    """Make sure that the disk has what was written to the file by other means."""
+    with file.open("r+b") as stream:
+        os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bulkpause.auth.claims import identities
+from bulkpause.auth import claims as jwt
 from bulkpause.auth.entra import CAPABILITIES, Conversation, Credential, EntraApp, read_token
 from bulkpause.auth.store import ClientKind, Kept, SignIn, SignInKey, SignInStore
 from bulkpause.auth.tokens import Acquire, Token
@@ -47,10 +47,14 @@ class Granted:
 def read_grant(answer: Mapping[str, Any], asked_at: datetime) -> Granted:
     """The tokens in MSAL's answer, and whose they are. Raises AuthError."""
     token = read_token(answer, asked_at)
-    fresh, claims = answer.get("refresh_token"), answer.get("id_token_claims")
-    name = claims.get("preferred_username") if isinstance(claims, dict) else None
-    account = name if isinstance(name, str) and name else next(iter(sorted(identities(token.value))), None)
-    return Granted(token=token, refresh_token=fresh if isinstance(fresh, str) and fresh else None, account=account)
+    fresh, told = answer.get("refresh_token"), answer.get("id_token_claims")
+    names = dict(told) if isinstance(told, dict) else {}
+    account = names.get("preferred_username") or jwt.claims(token.value).get("upn")
+    return Granted(
+        token=token,
+        refresh_token=fresh if isinstance(fresh, str) and fresh else None,
+        account=account if isinstance(account, str) else None,
+    )
 
 
 def renew(conversation: Conversation, refresh_token: str, *, claims: str | None, clock: Clock) -> Granted:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from bulkpause.auth.durable import read_private, sync_folder, write_durably
+from bulkpause.auth.durable import read_private, sync_file, sync_folder, write_durably
 from bulkpause.errors import AuthError, ConfigError
 
 Kind = Literal["encrypted", "keyring", "file"]
@@ -128,7 +128,9 @@ class Keyring:
             return function(*args)
         except Exception as error:  # noqa: BLE001 - each backend raises what its system raises; said, not swallowed
             failure = type(error).__name__  # its text may quote what was to be kept
-        raise AuthError(f"{self.where(args[1])}, cannot be {what}: {failure}. Is it unlocked?")
+        raise AuthError(
+            f"{self.where(args[1])}, cannot be {what}: {failure}. Unlock it, or set auth.token_store to file"
+        )
 
 
 class Encrypted:
@@ -169,6 +171,7 @@ class Encrypted:
             return
         draft = file.with_suffix(".new")  # msal-extensions writes in place, and a crash would leave half a secret
         self._build(draft).save(text)
+        sync_file(draft)
         draft.replace(file)
         sync_folder(file.parent)
 

@@ -72,12 +72,15 @@ class Transport:
 
     def _exchange(self, method: str, url: str, arguments: dict[str, Any]) -> requests.Response:
         host = urlsplit(url).netloc
-        timeout_s = (min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s)
+        connect_s, read_s = min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s
         try:
-            response = self._session.request(method, url, timeout=timeout_s, allow_redirects=False, **arguments)
+            response = self._session.request(
+                method, url, timeout=(connect_s, read_s), allow_redirects=False, **arguments
+            )
         except requests.RequestException as error:
             proxy = "" if self._proxy is None else self._proxy.address
-            raise judge_wire(host, error, timeout_s=self._timeout_s, proxy=proxy) from None
+            hit_s = connect_s if isinstance(error, requests.ConnectTimeout) else read_s
+            raise judge_wire(host, error, timeout_s=hit_s, proxy=proxy) from None
         if failure := self._judge(host, response.status_code, response.headers, response.text):
             raise failure
         return response
@@ -101,6 +104,10 @@ class TrustingAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
         """Hand the context to connections through a proxy."""
         return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - as requests has it
+        """Requests would add the authorities of certifi to those of the system."""
+        conn.cert_reqs = "CERT_REQUIRED"
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - there is one proxy only
         """How the proxy is told who asks."""

@@ -89,7 +89,7 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
         redactors.append(redactor_for(settings))
         flow, why = settings.auth.decide_flow(), "since the sandbox brings its own app"
         kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
-        facts = replace(facts, target=settings.api.base_url, flaw=None, told=kept, flow=flow, why=why)
+        facts = replace(facts, target=settings.api.base_url, flaw=None, nobody=None, told=kept, flow=flow, why=why)
     try:
         settings = with_secrets(settings)
     except ConfigError as error:

@@ -11,7 +11,7 @@ import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, config_options, load_settings, target_options
-from bulkpause.cli.redaction import with_secrets
+from bulkpause.cli.redaction import redactor_for, with_secrets
 from bulkpause.errors import AuthError, BulkpauseError, UsageError
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ def _keep(settings: Settings, method: Method, granted: Granted) -> int:
 
     if granted.refresh_token is None:
         raise AuthError("Entra gave no refresh token, so there is nothing to keep: allow offline_access for the app.")
+    redactor_for(settings).learn(granted.refresh_token, granted.token.value)
     clock, store = SystemClock(), store_of(settings, say=streams.say)
     is_public = method == "device code" or credential_of(settings, clock=clock) is None
     sign_in = SignIn(

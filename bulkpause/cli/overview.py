@@ -18,9 +18,9 @@ VERBS: Final = {
     "list": ("bulkpause.cli.listing:list_reports", "List the tenant's reports, as a table, CSV or JSON Lines."),
     "login": ("bulkpause.cli.login:login", "Sign in as a person, once; later runs go on with that."),
     "logout": ("bulkpause.cli.login:logout", "Forget that sign-in."),
-    "doctor": ("bulkpause.cli.doctor:doctor", "Look at all that a run needs, and say what is missing."),
     "sandbox": ("bulkpause.cli.sandbox:sandbox", "Serve an emulated Partner Center on this machine."),
     "audit": ("bulkpause.cli.audit:audit", "Prove that an audit log is as it was written; make signing keys."),
+    "doctor": ("bulkpause.cli.doctor:doctor", "Look at all that a run needs, and say what is missing."),
     "config": ("bulkpause.cli.config:config", "Show the effective configuration and where it came from."),
 }
 """Where each verb is, and what it does."""

@@ -8,6 +8,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.tracing import Trace
 
+from bulkpause.client.resolver import DaemonResolver
 from bulkpause.patience import Patience
 
 
@@ -19,7 +20,7 @@ class PatientConnector(aiohttp.TCPConnector):
     """
 
     def __init__(self, *, limit: int, tls: ssl.SSLContext, connect_timeout_s: float) -> None:
-        super().__init__(limit=limit, ssl=tls)
+        super().__init__(limit=limit, ssl=tls, resolver=DaemonResolver())
         self._connect_timeout_s = connect_timeout_s
 
     async def _create_connection(

@@ -199,6 +199,11 @@ class _Examination:
         blame = {host.purpose: _blame(roads.get(host.purpose)) for host in hosts}
         has_no_credential = any("auth." in setting for setting in self._flawed)
         obstacle = Name.FILES if has_no_credential else blame.get("sign-in")
+        if (nobody := self._subject.configuration.nobody) is not None:
+            self._add(self._judged(settings, TokenFacts(flaw=nobody), flow="refresh_token", is_let_in=None))
+            self._skip(Name.SERVICE, because=Name.TOKEN)
+            self._skip(Name.MFA, because=Name.TOKEN)
+            return
         if flow is None or obstacle is not None:
             for name in (Name.TOKEN, Name.SERVICE, Name.MFA):
                 self._skip(name, because=Name.CONFIGURATION if flow is None else obstacle or Name.TLS)
@@ -215,16 +220,7 @@ class _Examination:
                     facts, exchanges = again, await self._knock(settings, again, fresh)
         refused = {Verdict.UNAUTHORISED, Verdict.FORBIDDEN}
         took = [False if each.reply.verdict in refused else lets_in(each.reply) or None for each in exchanges]
-        self._add(
-            judge_token(
-                facts,
-                flow=flow,
-                audiences=_audiences(settings),
-                tenant_id=settings.auth.tenant_id,
-                is_let_in=took[0] if took else None,
-                now=self._clock.now(),
-            )
-        )
+        self._add(self._judged(settings, facts, flow=flow, is_let_in=took[0] if took else None))
         if not exchanges:
             because = Name.TOKEN if token is None else blame["API"] or Name.TLS
             self._skip(Name.SERVICE, because=because)
@@ -237,9 +233,19 @@ class _Examination:
         else:
             self._add(judge_mfa(facts, exchanges))
 
+    def _judged(self, settings: Settings, facts: TokenFacts, *, flow: str, is_let_in: bool | None) -> Check:
+        return judge_token(
+            facts,
+            flow=flow,
+            audiences=_audiences(settings),
+            tenant_id=settings.auth.tenant_id,
+            is_let_in=is_let_in,
+            now=self._clock.now(),
+        )
+
     async def _sign_in(self, settings: Settings, *, claims_wanted: str | None) -> tuple[TokenFacts, OneToken | None]:
         return await sign_in(
-            acquire_for(settings, clock=self._clock),
+            acquire_for(settings, clock=self._clock, learn=self._learn),
             clock=self._clock,
             timeout_s=settings.auth.timeout_s,
             learn=self._learn,

@@ -27,6 +27,8 @@ class ConfigurationFacts:
     flow: str | None = None
     why: str | None = None
     """What decided on the flow."""
+    nobody: str | None = None
+    """That a person has to sign in first, where the flow is theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class FileFacts:
     """Of a certificate."""
     changed_at: datetime | None = None
     """Of a file that something keeps fresh."""
+    exposure: str | None = None
+    """Who else can read a file that holds a secret, and what to type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,7 @@ def judge_files(files: Sequence[FileFacts], *, now: datetime) -> Check:
                 "flaw": file.flaw,
                 "expires_at": _rfc3339(file.expires_at),
                 "days_left": None if file.expires_at is None else (file.expires_at - now).days,
+                "exposure": file.exposure,
                 "age_s": None if file.changed_at is None else round((now - file.changed_at).total_seconds()),
             }
             for file in files
@@ -87,6 +88,15 @@ def judge_files(files: Sequence[FileFacts], *, now: datetime) -> Check:
             else "put the file there, or correct the setting; whoever runs this command must be able to read it",
             facts=known,
             obstacle=Obstacle.CONFIGURATION,
+        )
+    if exposed := [file for file in files if file.exposure is not None]:
+        return Check(
+            name=Name.FILES,
+            grade=Grade.WARNING,
+            said=f"{exposed[0].setting} {exposed[0].path} holds a secret that others can read",
+            details=details,
+            remedy=exposed[0].exposure,
+            facts=known,
         )
     ending = [file for file in files if file.expires_at is not None and (file.expires_at - now).days < SOON_DAYS]
     if ending:

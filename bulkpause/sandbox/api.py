@@ -22,6 +22,7 @@ from bulkpause.sandbox.misbehave import CARRIED_OUT, challenge, failure, lie, sp
 from bulkpause.sandbox.oauth import Grant
 from bulkpause.sandbox.pace import limiter, spelt
 from bulkpause.sandbox.reports import Reports, applied, parse_report_id, to_item
+from bulkpause.sandbox.second_factor import compliance
 from bulkpause.sandbox.settings import SandboxSettings
 from bulkpause.sandbox.tokens import CHALLENGE, INVALID_CLIENT, Tokens
 
@@ -92,9 +93,7 @@ class Api:
             answer = failure(400, casing=self._settings.casing, message=f"The value '{given_id}' is not valid.")
         else:
             answer = self._serve(request, arrival, query)
-        asks_for_mfa = request.headers.get("ValidateMfa", "").lower() == "true"
-        if asks_for_mfa and (has_mfa := self._tokens.has_mfa(request.headers.get("Authorization"))) is not None:
-            headers["isMfaCompliant"] = str(has_mfa).lower()
+        headers |= compliance(request.headers)
         for name in ("MS-RequestId", "MS-CorrelationId"):
             if name in request.headers:
                 headers[name] = request.headers[name]

@@ -146,9 +146,9 @@ class Sandbox:
         """Every client assertion presented, good or bad."""
         return tuple(self._tokens.assertions)
 
-    def issue_token(self, *, lifetime_s: float | None = None, upn: str | None = None, mfa: bool = True) -> str:
+    def issue_token(self, *, lifetime_s: float | None = None, upn: str | None = None) -> str:
         """A good bearer token, for clients that bring their own: the app's, or that of the person `upn`."""
-        return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn, mfa=mfa)
+        return self._tokens.issue(now_s=time.time(), lifetime_s=lifetime_s, upn=upn)
 
     def accept_token(self, token: str) -> None:
         """Take this for a good bearer token from now on, whatever it looks like."""

@@ -39,12 +39,12 @@ class SandboxSettings:
     """The list shows every report as it was so many seconds ago."""
     token_lifetime_s: float = 3600.0
     person: Person = field(default_factory=Person)
-    clock_skew_s: float = 0.0
-    """How far the Date header of replies is ahead."""
     port: int = 0
     """0 takes any free port."""
     tls: bool = True
     journal: Path | None = None
+    clock_skew_s: float = 0.0
+    """How far the Date header of replies is ahead."""
 
     @classmethod
     def demo(cls) -> Self:

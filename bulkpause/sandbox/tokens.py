@@ -88,7 +88,6 @@ class Tokens:
         self._rng = random.Random(f"tokens:{seed}")  # noqa: S311 - throw-away secrets on loopback, the same every run
         self.lifetime_s = lifetime_s
         self._expiry_s: dict[str, float] = {}
-        self._has_mfa: dict[str, bool] = {}
         self.tenant_id = self._uuid()
         self.client_id = self._uuid()
         self._meeting: set[str] = set()
@@ -98,15 +97,12 @@ class Tokens:
         rng = random.Random(f"people:{seed}")  # noqa: S311 - the same
         self.people = People(person or Person(), self, rng)
 
-    def issue(self, *, now_s: float, lifetime_s: float | None = None, upn: str | None = None, mfa: bool = True) -> str:
-        """A new access token, about as long as Entra's: the app's own, or with `upn` that of the app and a person.
-
-        `mfa`: whether the person has proven more than a password.
-        """
+    def issue(self, *, now_s: float, lifetime_s: float | None = None, upn: str | None = None) -> str:
+        """A new access token, about as long as Entra's: the app's own, or with `upn` that of the app and a person."""
         expiry_s = now_s + (self.lifetime_s if lifetime_s is None else lifetime_s)
         rights: dict[str, object] = {"roles": ["ExecutiveReportViewer"]}
         if upn is not None:
-            rights = {"upn": upn, "scp": "user_impersonation", "amr": ["pwd", "mfa"][: 1 + mfa]}
+            rights = {"upn": upn, "scp": "user_impersonation", "amr": ["pwd", "mfa"]}
         claims = {
             "aud": _RESOURCE,
             "iss": f"https://sts.windows.net/{self.tenant_id}/",
@@ -121,8 +117,6 @@ class Tokens:
         signature = self._rng.randbytes(256)
         token = ".".join(map(base64url, (b'{"typ":"JWT","alg":"RS256"}', orjson.dumps(claims), signature)))
         self._expiry_s[token] = expiry_s
-        if upn is not None:
-            self._has_mfa[token] = mfa
         return token
 
     def adopt(self, token: str, *, now_s: float) -> None:
@@ -149,10 +143,6 @@ class Tokens:
         if now_s >= expiry_s:
             return Bearer(fingerprint(token), "expired" if expiry_s else "revoked")
         return Bearer(fingerprint(token), None)
-
-    def has_mfa(self, authorization: str | None) -> bool | None:
-        """Whether the token is of a person who has proven more than a password; None if it is of no person."""
-        return self._has_mfa.get((authorization or "").partition(" ")[2])
 
     def grant(self, tenant: str, form: Mapping[str, str], *, token_url: str, now_s: float) -> Grant:
         """Answer a token request: of the app, with the secret or with a signed assertion, or on behalf of a person."""

@@ -193,6 +193,13 @@ async def test_a_hanging_endpoint_runs_into_its_timeout() -> None:
         assert "no answer within 0.3 s" in str(failure)
 
 
+async def test_authorities_that_requests_brings_along_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with sandbox() as running:
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(running.ca_file))
+        app = replace(app_of(running), trust=Trust())
+        assert type(await outcome_of(client_secret(app, running.client_secret, clock=CLOCK))) is NoWayError
+
+
 async def test_an_unknown_authority_is_refused_by_certificate_for_good() -> None:
     async with sandbox() as running:
         app = replace(app_of(running), trust=Trust())

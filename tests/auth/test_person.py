@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from bulkpause.auth.claims import claims
+from bulkpause.auth.entra import assertion_credential
 from bulkpause.auth.person import fingerprint, needs_login, wanted_claims
 from bulkpause.auth.places import Place, PlainFiles
 from bulkpause.auth.store import Kept
@@ -72,6 +73,13 @@ def test_it_is_renewed_the_way_it_was_got(a_sandbox: MakeSandbox, tmp_path: Path
     sandbox = a_sandbox()
     sign_in(sandbox, store := a_store(tmp_path), client=client)
     acquire_from(sandbox, store)()
+    assert len(sandbox.people.used) == 1
+
+
+def test_another_issuers_assertion_stands_in_for_the_apps_secret(a_sandbox: MakeSandbox, tmp_path: Path) -> None:
+    sandbox = a_sandbox()
+    sign_in(sandbox, store := a_store(tmp_path))
+    acquire_from(sandbox, store, credential=assertion_credential(sandbox.issue_assertion))()
     assert len(sandbox.people.used) == 1
 
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msal_extensions
 import orjson
 import pytest
 
 from bulkpause.auth.durable import write_durably
-from bulkpause.auth.places import Kind, Place, PlainFiles, choose_kind, open_place
+from bulkpause.auth.places import Encrypted, Kind, Place, PlainFiles, choose_kind, open_place, prove
 from bulkpause.auth.store import Kept, SignInStore
 from bulkpause.errors import AuthError, ConfigError, TokenUnavailableError
 from tests.auth.signed_in import KEY, LONG_AGO, a_sign_in, a_store
@@ -175,6 +176,27 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a", b"old")]
 
 
+def test_a_reader_that_holds_the_file_open_on_windows_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_file, refusals, waits = Path.replace, [1, 2], list[float]()
+
+    def busy(draft: Path, target: Path) -> Path:
+        if refusals:
+            refusals.pop()
+            raise PermissionError(13, "used by another process")
+        return replace_file(draft, target)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    write_durably(tmp_path / "a", b"new", wait=waits.append)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert waits == [0.02, 0.02]
+    refusals += range(99)
+    with pytest.raises(PermissionError):
+        write_durably(tmp_path / "a", b"newer", wait=waits.append)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a", b"new")]
+
+
 @pytest.mark.parametrize(
     ("wanted", "platform", "kind"),
     [
@@ -250,7 +272,7 @@ def test_a_sign_in_is_kept_in_the_keyring_and_removed_from_it(tmp_path: Path) ->
 def test_a_locked_keyring_is_found_out_before_anybody_signs_in(tmp_path: Path) -> None:
     code = IN_KEYRING.replace('"."', repr(str(tmp_path)))
     said = asked(code, PYTHON_KEYRING_BACKEND="tests.auth.keyrings.LockedKeyring", TEST_KEYRING=str(tmp_path / "r"))
-    assert "cannot be written: KeyringLocked. Is it unlocked?" in said
+    assert "cannot be written: KeyringLocked. Unlock it, or set auth.token_store to file" in said
     assert "planted" not in said
 
 
@@ -271,3 +293,53 @@ def test_encrypted_says_what_it_needs_where_that_is_not_there(tmp_path: Path) ->
             open_place("encrypted", tmp_path)
     else:
         pytest.skip("PyGObject is installed here: encrypted may work")
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin", "linux"])
+def test_what_the_system_encrypts_is_kept_replaced_and_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    """By msal-extensions' own plain files, which stand for what only that system has."""
+    monkeypatch.setattr(msal_extensions, "build_encrypted_persistence", msal_extensions.FilePersistence)
+    place = Encrypted(tmp_path, platform=platform)
+    assert place.load("x") is None
+    place.delete("x")
+    for text in ("old", "new"):
+        place.save("x", text)
+    assert place.load("x") == "new"
+    assert [file.name for file in tmp_path.iterdir()] == ["x.encrypted"]
+    assert str(tmp_path / "x.encrypted") in place.where("x")
+    place.delete("x")
+    assert place.load("x") is None
+    prove(place)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_cannot_encrypt_is_told_without_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(msal_extensions.FilePersistence):  # type: ignore[misc]  # it publishes no types
+        def save(self, content: str) -> None:
+            raise OSError(f"cannot encrypt {content}")
+
+    monkeypatch.setattr(msal_extensions, "build_encrypted_persistence", Broken)
+    with pytest.raises(AuthError, match="cannot be written: OSError") as refused:
+        Encrypted(tmp_path, platform="win32").save("x", SECRET)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_place_that_forgets_is_found_out(tmp_path: Path) -> None:
+    class Forgetful(PlainFiles):
+        def save(self, name: str, text: str) -> None:
+            """Keep nothing."""
+
+    with pytest.raises(AuthError, match=r"does not give back what it is given; set auth\.token_store to another"):
+        prove(Forgetful(tmp_path))
+
+
+def test_a_sign_in_whose_place_has_gone_is_told(tmp_path: Path) -> None:
+    def gone(_kind: Kind, _folder: Path) -> Place:
+        raise ConfigError("auth.token_store keyring does not work here.")
+
+    with pytest.raises(AuthError, match="does not work here"):
+        a_store(tmp_path, place=gone).load(a_sign_in(kept_in="keyring"))

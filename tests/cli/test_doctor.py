@@ -16,6 +16,7 @@ import trustme
 from bulkpause.doctor.checks import Name
 from bulkpause.sandbox import Sandbox, parse_rate_limit
 from tests.cli.calling import Cli, Keyboard, Said, Serve, operations
+from tests.jwt import jwt
 
 SCHEMA = json.loads((files("bulkpause.doctor") / "schema.json").read_text(encoding="utf-8"))
 PERSON = "ann@contoso.example"
@@ -196,21 +197,30 @@ def test_a_clock_that_is_out_is_told_by_the_services(
 
 
 @pytest.mark.parametrize(
-    ("token", "grade", "compliant"),
+    ("claims", "grade", "compliant"),
     [
-        ({}, "ok", None),
-        ({"upn": PERSON}, "ok", True),
-        ({"upn": PERSON, "mfa": False}, "warning", False),
+        ({"appid": "app"}, "ok", None),
+        ({"upn": PERSON, "scp": "user_impersonation", "amr": ["pwd", "mfa"]}, "ok", True),
+        ({"upn": PERSON, "scp": "user_impersonation", "amr": ["pwd"]}, "warning", False),
     ],
 )
 def test_the_service_says_whether_a_persons_sign_in_had_mfa(
-    cli: Cli, serve: Serve, token: dict[str, Any], grade: str, compliant: bool | None
+    cli: Cli, serve: Serve, claims: dict[str, Any], grade: str, compliant: bool | None
 ) -> None:
-    sandbox = serve()
-    said = cli("doctor", "--json", env={"BULKPAUSE_TOKEN": sandbox.issue_token(**token)})
+    token = jwt(claims)
+    serve().accept_token(token)
+    said = cli("doctor", "--json", env={"BULKPAUSE_TOKEN": token})
     assert (said.code, examined(said)["mfa"]["grade"]) == (0, grade)
     assert examined(said)["mfa"]["facts"]["compliant"] is compliant
-    assert examined(said)["token"]["facts"]["person"] == token.get("upn")
+    assert examined(said)["token"]["facts"]["person"] == claims.get("upn")
+
+
+def test_a_token_that_cannot_be_read_is_used_as_it_is_and_not_shown(cli: Cli, serve: Serve) -> None:
+    serve().accept_token("opaque~planted")
+    said = cli("doctor", env={"BULKPAUSE_TOKEN": "opaque~planted"})
+    assert said.code == 0
+    assert "it cannot be read from outside" in said.out
+    assert "planted" not in said.out + said.err
 
 
 def test_rate_headers_are_told_in_words(cli: Cli, serve: Serve) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from bulkpause.cli.login import Method, method_for
 from bulkpause.sandbox import Person, Sandbox
+from tests.auth.browsing import browse
 from tests.cli.calling import Cli, Keyboard, Said, Serve
 
 ACCOUNT = "operator@contoso.example"
@@ -230,25 +233,28 @@ def test_a_store_that_does_not_work_is_told_before_anybody_is_asked(cli: Cli, se
     assert sandbox.journal.entries == ()
 
 
+@pytest.mark.parametrize("is_reference", [False, True])
 def test_a_browser_opens_the_page_where_there_is_a_desktop(
-    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch, is_reference: bool
 ) -> None:
     sandbox = serve_person()
+    reference: list[str] = []
+    if is_reference:
+        monkeypatch.delenv("AZURE_CLIENT_SECRET")
+        monkeypatch.setenv("OURS", sandbox.client_secret)
+        reference = ["--secret", "auth.client_secret=env:OURS"]
     opened: list[str] = []
 
     def browse_later(url: str) -> bool:
-        import threading  # noqa: PLC0415 - beside its one use
-
-        from tests.auth.browsing import browse  # noqa: PLC0415
-
         opened.append(url)
         threading.Thread(target=browse, args=(url,), kwargs={"ca_file": sandbox.ca_file}).start()
         return True
 
     monkeypatch.setattr("webbrowser.open", browse_later)
     monkeypatch.setattr("bulkpause.cli.login._fitting", lambda: "browser")
-    said = cli("login")
+    said = cli("login", *reference)
     assert said.code == 0
+    check_says_no_secret(said, sandbox)
     assert "Signing in with the browser of this machine; for one elsewhere, use --device-code." in said.err
     assert opened[0] in said.err
     assert cli("login", "--status", "--json").document["sign_ins"][0]["client"] == "confidential"
@@ -269,3 +275,37 @@ def test_a_browser_opens_the_page_where_there_is_a_desktop(
 )
 def test_the_method_that_fits(platform: str, environ: dict[str, str], is_terminal: bool, method: Method) -> None:
     assert method_for(platform=platform, environ=environ, is_terminal=is_terminal) == method
+
+
+def test_a_browser_that_does_not_open_is_said(
+    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(url: str) -> bool:
+        raise webbrowser.Error("could not locate runnable browser")
+
+    serve_person()
+    monkeypatch.setattr("webbrowser.open", fail)
+    monkeypatch.setattr("bulkpause.cli.login._fitting", lambda: "browser")
+    monkeypatch.setattr("bulkpause.auth.browser.Receiver.wait", lambda _self, _patience_s: None)
+    said = cli("login")
+    assert said.code == 77
+    assert "No browser could be opened: could not locate runnable browser." in said.err
+
+
+def test_without_a_refresh_token_there_is_nothing_to_keep(
+    cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve_person()
+    monkeypatch.setattr(type(sandbox.people), "issue_refresh", lambda _self, **_: "")
+    said = cli("login", "--device-code")
+    assert (said.code, "Entra gave no refresh token" in said.err) == (77, True)
+
+
+def test_doctor_looks_at_the_stored_sign_in(cli: Cli, serve_person: ServePerson) -> None:
+    sandbox = serve_person()
+    cli("login", "--device-code")
+    said = cli("doctor", "--json")
+    told = said.out
+    assert f"since {ACCOUNT} is signed in" in told
+    assert len(sandbox.people.used) == 1
+    check_says_no_secret(said, sandbox)

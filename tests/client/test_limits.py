@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -23,11 +24,11 @@ LONG_S = 10.0
 
 
 @contextmanager
-def black_hole(family: socket.AddressFamily = socket.AF_INET) -> Iterator[int]:
+def black_hole(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no SYN: its backlog is full, and nobody takes from it."""
-    address = "127.0.0.1" if family is socket.AF_INET else "::1"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as listener:
-        listener.bind((address, 0))
+        listener.bind((address, port))
         listener.listen(0)
         port = listener.getsockname()[1]
         fillers = []
@@ -196,30 +197,40 @@ class _Fixed:
 
 
 @contextmanager
-def old_server(folder: Path) -> Iterator[int]:
-    """A server that speaks nothing newer than TLS 1.1, and sends an alert as it should, which asyncio's does not."""
+def answering_with_alerts(context: ssl.SSLContext) -> Iterator[int]:
+    """A server that says why it breaks a handshake off, as it should; asyncio's closes without a word."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection.dup() as wire, suppress(ssl.SSLError):
+                    wire.settimeout(LONG_S)
+                    with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as tls:
+                        try:
+                            tls.do_handshake()
+                        finally:  # what is unread would make a reset of the end, which may overtake the alert
+                            wire.shutdown(socket.SHUT_WR)
+                            while wire.recv(65536):
+                                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(LONG_S)
+
+
+async def test_nothing_older_than_tls_1_2_is_spoken_and_it_is_said(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     authority = trustme.CA()
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(ssl.SSLError):
-            context.wrap_socket(connection, server_side=True)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(LONG_S)
-
-
-async def test_nothing_older_than_tls_1_2_is_spoken_and_it_is_said(tmp_path: Path) -> None:
-    with old_server(tmp_path) as port:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with answering_with_alerts(context) as port:
         async with client(f"https://127.0.0.1:{port}/v1", trust=Trust(ca_file=tmp_path / "ca.pem")) as send:
             reply, wire = await send()
     said = f"no TLS with 127.0.0.1:{port}: it speaks no TLS 1.2 or later, and nothing older is used"
@@ -233,3 +244,48 @@ async def test_a_connection_closed_during_the_handshake_is_said_to_be() -> None:
     async with peer(leave) as here, client(here.url("https")) as send:
         reply, _ = await send()
     assert reply.error == f"cannot connect to 127.0.0.1:{here.port}: closed during the TLS handshake"
+
+
+def test_a_name_that_is_looked_up_for_ever_costs_the_connect_timeout_and_the_exit_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over, real = threading.Event(), socket.getaddrinfo
+
+    def hang(host: Any, *more: Any, **named: Any) -> Any:
+        if host == "slow.example":
+            over.wait(LONG_S)
+        return real(host, *more, **named)
+
+    async def main() -> str | None:
+        async with client("https://slow.example/v1", connect_timeout_s=0.2, timeout_s=LONG_S) as send:
+            reply, _ = await send()
+        return reply.error
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    started_s = time.monotonic()
+    error = asyncio.run(main())
+    took_s = time.monotonic() - started_s
+    over.set()
+    assert error == "no connection to slow.example within 0.2 s (api.connect_timeout_s)"
+    assert took_s < 3
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("shown", ["none", "of another authority"])
+async def test_a_server_that_misses_a_client_certificate_is_told_of(
+    tmp_path: Path, version: ssl.TLSVersion, shown: str
+) -> None:
+    authority, file = trustme.CA(), tmp_path / "client.pem"
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, version
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trustme.CA().issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(file))
+    trust = Trust(ca_file=tmp_path / "ca.pem", client_certificate_file=None if shown == "none" else file)
+    with answering_with_alerts(context) as port:
+        async with client(f"https://127.0.0.1:{port}/v1", trust=trust) as send:
+            reply, _ = await send()
+    assert (reply.verdict, reply.halt) == (Verdict.UNANSWERED, None)
+    wanted = "wants a client certificate" if shown == "none" else "refuses the client certificate"
+    assert f"{wanted}; see api.client_certificate_file" in str(reply.error)

@@ -120,3 +120,13 @@ def test_a_file_that_is_kept_fresh_tells_its_age(tmp_path: Path) -> None:
 
 def test_without_files_there_is_nothing_to_look_at() -> None:
     assert look_at_files(Settings(), now=NOW) == ()
+
+
+def test_of_each_file_but_the_authorities_it_is_asked_who_else_can_read_it(tmp_path: Path, pem: Path) -> None:
+    (tmp_path / "token").touch()
+    settings = Settings(auth=Auth(token_file=tmp_path / "token"), api=Api(ca_file=pem))
+    found = look_at_files(settings, now=NOW, exposure=lambda file: f"chmod 600 {file.name}")
+    assert {each.setting: each.exposure for each in found} == {
+        "auth.token_file": "chmod 600 token",
+        "api.ca_file": None,
+    }

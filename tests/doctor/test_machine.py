@@ -60,6 +60,13 @@ def test_a_file(file: dict[str, Any], grade: Grade, said: str, remedy: str | Non
     assert (check.obstacle is Obstacle.CONFIGURATION) is (grade is Grade.FAILED)
 
 
+def test_a_secret_that_others_can_read_is_a_warning_with_what_to_type() -> None:
+    file = FileFacts(setting="auth.token_file", path="token", changed_at=NOW, exposure="chmod 600 token")
+    check = judge_files([file], now=NOW)
+    assert (check.grade, check.remedy) == (Grade.WARNING, "chmod 600 token")
+    assert check.said == "auth.token_file token holds a secret that others can read"
+
+
 def test_the_file_that_ends_first_is_said_first_and_the_others_under_it() -> None:
     files = [
         FileFacts(setting="api.ca_file", path="ca.pem"),

@@ -122,3 +122,13 @@ def test_a_run_by_device_code_that_is_declined_ends_cleanly(an_operator: MakeOpe
     ran = operator.at_terminal("pause", operator.source(operator.sandbox.report_ids), env=environ).end()
     assert (ran.code, ran.puts, ran.statuses) == (77, (), {"skipped": 2})
     assert "the sign-in was declined in the browser" in ran.stdout
+
+
+def test_ctrl_c_ends_a_run_that_waits_for_its_person(an_operator: MakeOperator) -> None:
+    operator = an_operator(tls=True, reports=2, person=Person(answer="waits", poll_interval_s=5))
+    environ = {**NO_KEYRING, "BULKPAUSE_AUTH__FLOW": "device_code"}
+    terminal = operator.at_terminal("pause", operator.source(operator.sandbox.report_ids), env=environ)
+    terminal.expect("and enter the code ")
+    terminal.interrupt()
+    ran = terminal.end()
+    assert (ran.code, ran.puts, ran.statuses) == (130, (), {"skipped": 2})

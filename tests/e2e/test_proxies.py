@@ -52,6 +52,7 @@ def test_a_proxy_that_refuses_is_one_error_for_the_run(an_operator: MakeOperator
     (line,) = [line for line in ran.stderr.splitlines() if "refuses" in line or "allow" in line]
     said = "does not allow localhost:" if proxy_status == 403 else f"refuses its user or password ({proxy_status})"
     assert f"the proxy 127.0.0.1:{proxy.port} {said}" in line
+    assert "****" not in line
     assert 1 <= len(proxy.asked) <= (8 if who == "the PUTs" else 2)
     assert connections(operator) == 0
 

@@ -97,6 +97,17 @@ def test_a_revoked_token_brings_one_refresh_for_all_workers(an_operator: MakeOpe
     assert last_old < first_new
 
 
+@pytest.mark.parametrize("named", ["nothing", "rubbish"])
+def test_no_variable_of_other_programs_decides_whom_is_trusted(an_operator: MakeOperator, named: str) -> None:
+    operator = an_operator(tls=True)
+    file = operator.home / "bundle.pem"
+    if named == "rubbish":
+        file.write_text("no certificate")
+    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    ran = operator.run("pause", operator.source(operator.sandbox.report_ids), env=dict.fromkeys(variables, str(file)))
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 20})
+
+
 def test_a_wrong_secret_is_one_line_with_entras_code_and_nothing_is_sent(an_operator: MakeOperator) -> None:
     operator = an_operator(tls=True)
     ran = operator.run(

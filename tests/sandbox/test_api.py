@@ -575,22 +575,3 @@ def test_a_token_of_others_is_taken_once_it_is_adopted(tenant: Build) -> None:
     far_side.tokens.adopt("opaque", now_s=START.timestamp())
     assert far_side.put(far_side.ids[0]).status == 200
     assert far_side.tokens.all[-1] == "opaque"
-
-
-@pytest.mark.parametrize(
-    ("person", "asks", "answer"),
-    [
-        ({"upn": "ann@contoso.example"}, "true", "true"),
-        ({"upn": "ann@contoso.example", "mfa": False}, "True", "false"),
-        ({"upn": "ann@contoso.example"}, "no", None),
-        ({}, "true", None),
-    ],
-)
-def test_whoever_asks_is_told_whether_a_persons_sign_in_had_mfa(
-    tenant: Build, person: dict[str, Any], asks: str, answer: str | None
-) -> None:
-    far_side = tenant()
-    token = far_side.tokens.issue(now_s=START.timestamp(), **person)
-    headers = {"Authorization": f"Bearer {token}", "ValidateMfa": asks}
-    said = far_side.send("GET", f"{BASE_PATH}/ScheduledReport", headers=headers)
-    assert (said.status, said.headers.get("isMfaCompliant")) == (200, answer)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bulkpause.doctor.facts import ConfigurationFacts
-from bulkpause.errors import ConfigError
-from bulkpause.settings import Flow, Loaded, describe
+from bulkpause.errors import AuthError, ConfigError
+from bulkpause.settings import Flow, Loaded, Settings, describe
+from bulkpause.signin import flow_of, sign_in_of
 
 _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
     "token": ("token", "token_file", "token_command"),
@@ -21,14 +22,23 @@ _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
 """The settings of `auth` that speak for a flow where nobody has named one."""
 
 
-def look_at_settings(loaded: Loaded, *, files: tuple[str, ...], profile: str | None) -> ConfigurationFacts:
-    """The settings that are not default, where they lead, and how to sign in there; or why that is not possible."""
+def look_at_settings(
+    loaded: Loaded, *, files: tuple[str, ...], profile: str | None, decide: Callable[[Settings], Flow] = flow_of
+) -> ConfigurationFacts:
+    """The settings that are not default, where they lead, and how to sign in there; or why that is not possible.
+
+    `decide` says by which flow; it may raise ConfigError, or AuthError if a person has to sign in first.
+    """
     settings = loaded.settings
-    flow, flaw = None, None
+    flow, flaw, nobody, account = None, None, None, None
     try:
-        flow = settings.auth.decide_flow()
+        flow = decide(settings)
+        if flow == "refresh_token" and (sign_in := sign_in_of(settings)) is not None:
+            account = sign_in.account or "a person"
     except ConfigError as error:
         flaw = str(error)
+    except AuthError as error:
+        nobody = str(error)
     return ConfigurationFacts(
         flaw=flaw,
         files=files,
@@ -38,14 +48,17 @@ def look_at_settings(loaded: Loaded, *, files: tuple[str, ...], profile: str | N
         cloud=settings.api.cloud,
         family=settings.api.reports_family,
         flow=flow,
-        why=None if flow is None else why(flow, loaded.origins),
+        why=None if flow is None else why(flow, loaded.origins, account=account),
+        nobody=nobody,
     )
 
 
-def why(flow: Flow, origins: Mapping[str, str]) -> str:
-    """What decided on `flow`: somebody's word, or the credentials that are given."""
+def why(flow: Flow, origins: Mapping[str, str], *, account: str | None = None) -> str:
+    """What decided on `flow`: somebody's word, the credentials that are given, or that `account` has signed in."""
     if (origin := origins["auth.flow"]) != "default":
         return f"as auth.flow says ({origin})"
     given = [f"auth.{name} ({origins[f'auth.{name}']})" for name in _EVIDENCE[flow]]
     told = [text for text in given if not text.endswith(" (default)")]
+    if account is not None and not told:
+        return f"since {account} is signed in (`bulkpause login`)"
     return f"since there is {' and '.join(told)}" if told else "since nothing speaks for another one"

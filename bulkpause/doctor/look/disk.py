@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,8 +20,6 @@ from bulkpause.settings import Secret, Settings
 from bulkpause.trust import Trust
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-"""As of then no certificate has expired: the day it does is to be shown, not to be in the way."""
 
 
 def look_at_folder(path: Path) -> FolderFacts:
@@ -29,7 +30,7 @@ def look_at_folder(path: Path) -> FolderFacts:
             if not folder.exists():
                 folder.mkdir(mode=0o700)
                 made.append(folder)
-        sync_ms = _write_probe(path / f".doctor-{os.getpid()}")
+        sync_ms = _write_probe(path)
         free_bytes = shutil.disk_usage(path).free
         return FolderFacts(path=str(path), sync_ms=sync_ms, free_bytes=free_bytes, kind=file_system_of(path))
     except OSError as error:
@@ -40,9 +41,9 @@ def look_at_folder(path: Path) -> FolderFacts:
                 folder.rmdir()
 
 
-def _write_probe(file: Path) -> float:
-    """Write, force and remove a file; how many ms the forcing took. Raises OSError."""
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_probe(folder: Path) -> float:
+    """Write, force and remove a file of its own; how many ms the forcing took. Raises OSError."""
+    fd, name = tempfile.mkstemp(prefix=".doctor-", dir=folder)
     try:
         os.write(fd, b"x" * 4096)
         started_s = time.perf_counter()
@@ -50,7 +51,7 @@ def _write_probe(file: Path) -> float:
         return (time.perf_counter() - started_s) * 1000
     finally:
         os.close(fd)
-        file.unlink()
+        Path(name).unlink()
 
 
 def file_system_of(path: Path) -> str | None:
@@ -78,8 +79,17 @@ def kind_in(mounts: list[str], path: str) -> str | None:
     return found
 
 
-def look_at_files(settings: Settings, *, now: datetime, with_ca_file: bool = True) -> tuple[FileFacts, ...]:
-    """Each file that the settings name for signing in, for TLS and for signing; read as a run would."""
+def look_at_files(
+    settings: Settings,
+    *,
+    now: datetime,
+    with_ca_file: bool = True,
+    exposure: Callable[[Path], str | None] = lambda _file: None,
+) -> tuple[FileFacts, ...]:
+    """Each file that the settings name for signing in, for TLS and for signing; read as a run would.
+
+    `exposure` says who else can read a file that holds a secret.
+    """
     auth, api, audit = settings.auth, settings.api, settings.audit
     found: list[FileFacts] = []
     if auth.certificate_file is not None:
@@ -98,7 +108,9 @@ def look_at_files(settings: Settings, *, now: datetime, with_ca_file: bool = Tru
         found.append(_of_trust("api.client_certificate_file", api.client_certificate_file, trust, now=now))
     if audit.signing_key_file is not None:
         found.append(_signing_key(audit.signing_key_file))
-    return tuple(found)
+    secret = (each for each in found if each.setting != "api.ca_file")  # which anybody may read
+    exposed = {each.setting: exposure(Path(each.path)) for each in secret}
+    return tuple(replace(each, exposure=exposed.get(each.setting)) for each in found)
 
 
 def _app_certificate(file: Path, passphrase: Secret | None, *, now: datetime) -> FileFacts:
@@ -106,7 +118,7 @@ def _app_certificate(file: Path, passphrase: Secret | None, *, now: datetime) ->
 
     setting = "auth.certificate_file"
     try:
-        loaded = load_certificate(file, passphrase=None if passphrase is None else passphrase.reveal(), now=_LONG_AGO)
+        loaded = load_certificate(file, passphrase=None if passphrase is None else passphrase.reveal(), now=None)
     except BulkpauseError as error:
         return FileFacts(setting=setting, path=str(file), flaw=str(error))
     return _expiring(setting, file, loaded["public_certificate"].encode(), now=now)

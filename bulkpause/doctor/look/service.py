@@ -14,7 +14,7 @@ from bulkpause.client import Probe, ReportClient
 from bulkpause.clock import Clock
 from bulkpause.doctor.facts import ExchangeFacts, TokenFacts
 from bulkpause.doctor.look.aside import aside
-from bulkpause.errors import AuthError, TokenUnavailableError
+from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
 from bulkpause.models import Verdict
 from bulkpause.replies.puts import quota
 from bulkpause.session import client_settings
@@ -51,7 +51,7 @@ async def sign_in(
     except TimeoutError:
         return TokenFacts(flaw=f"the sign-in does not answer within {timeout_s:g} s", is_away=True), None
     except AuthError as error:
-        return TokenFacts(flaw=str(error), is_away=isinstance(error, TokenUnavailableError)), None
+        return TokenFacts(flaw=str(error), is_away=isinstance(error, TokenUnavailableError | NoWayError)), None
     learn(token.value)
     elapsed_ms = (clock.monotonic_s() - started_s) * 1000
     return _told(token, elapsed_ms=elapsed_ms), OneToken(token.value)
