@@ -30,6 +30,7 @@ _SHAPES: Final = re.compile(
     r"|(?P<basic>\bBasic(?:\s+|%20|\+))(?P<pair>[\w+/-]{4,}={0,2})"
     r"|(?P<head>(?:authorization|(?:set-)?cookie|client_?secret|assertion|(?:access|refresh|id)_?token|device_code"
     r"|password|passphrase|api[_-]?key|AccountKey|(?:\b|%3F|%26)sig)[\\\"']*\s*(?:[=:]|%3D|%3A)\s*"
+    r"(?![\\\"']*(?:(?:env|file|keyring|fd):|\*{4}))"  # where a secret is, is none; what is struck, is
     r"(?:(?:Bearer|Basic|Negotiate|NTLM|Digest|SharedKey)\s+)?)"
     r"(?:(?P<quote>\\*[\"'])(?:Bearer\s+|Basic\s+)?.*?(?P<end>(?P=quote)|$)|[^\s&\"'\\,;<>}]+)"
     r"|\b(?-i:eyJ)[\w-]{4,}(?:\.[\w-]*)*",  # a JWT, even one that was cut

@@ -116,6 +116,9 @@ ORDINARY = [
     "set auth.token_file, or auth.certificate_passphrase",
     "AZURE_CLIENT_SECRET (auth.client_secret)",
     "Keyboard usage, daily",
+    "auth.client_secret (file:/run/azure_client_secret): there is nothing in it",
+    "bulkpause undo runs/1 --secret auth.client_secret=fd:3 --secret auth.refresh_token=keyring:svc/me",
+    "--secret auth.client_secret=****: must be a reference",
     "Eyjafjallajokull ash, weekly",
 ]
 

@@ -12,6 +12,7 @@ import pytest
 
 from bulkpause.errors import ConfigError
 from bulkpause.permissions import judge
+from bulkpause.redaction import Redactor
 from bulkpause.settings import Api, Auth, ProxyUrl, Secret, SecretReference, Settings, load, resolve_secrets
 from bulkpause.settings.values import REFERENCE_FORMS, ProxyReference
 
@@ -37,6 +38,7 @@ def refused(reference: str, environ: Mapping[str, str] | None = None, **more: Ca
         resolved(reference, environ, **more)
     assert SECRET not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert Redactor().text(str(caught.value)) == str(caught.value)  # what it says arrives
     return str(caught.value)
 
 
@@ -71,7 +73,7 @@ def test_anything_else_is_none_and_is_not_quoted(text: str) -> None:
 
 def test_a_variable_leads_to_its_text() -> None:
     assert resolved("env:MINE", {"MINE": f"{SECRET}\r\n"}) == SECRET
-    assert refused("env:MINE", {"mine": SECRET}).startswith("auth.client_secret = env:MINE: there is no such variable")
+    assert refused("env:MINE", {"mine": SECRET}).startswith("auth.client_secret (env:MINE): there is no such variable")
     assert "nothing in it" in refused("env:MINE", {"MINE": "\n"})
 
 
@@ -123,7 +125,7 @@ def test_a_secret_file_that_others_can_read_is_refused_until_the_command_shown_i
     file.chmod(0o644)
     for name in (file, link):
         assert f"chmod 600 {name}" in refused(f"file:{name}")
-    os.system(refused(f"file:{file}").split(": ")[2].split(" (")[0])  # noqa: S605 - what we tell people to type
+    os.system(refused(f"file:{file}").split(": ")[1].split(" (")[0])  # noqa: S605 - what we tell people to type
     assert resolved(f"file:{file}") == resolved(f"file:{link}") == SECRET
 
 
@@ -157,6 +159,17 @@ def test_a_descriptor_is_read_once_to_its_end_and_closed() -> None:
     os.set_inheritable(reading, True)
     assert resolved(f"fd:{reading}") == SECRET
     assert "cannot be read: Bad file descriptor; add " in refused(f"fd:{reading}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are handed down otherwise there")
+def test_one_descriptor_may_stand_for_two_settings() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"http://joe:pw@proxy:1")
+    os.close(writing)
+    os.set_inheritable(reading, True)  # as one from a shell is
+    both = ProxyReference(f"fd:{reading}")
+    found = resolve_secrets(Settings(api=Api(proxy=both), auth=Auth(proxy=both)), environ={})
+    assert found.api.proxy == found.auth.proxy == ProxyUrl("http://joe:pw@proxy:1")
 
 
 def test_a_descriptor_that_nobody_handed_down_is_not_read(tmp_path: Path) -> None:
@@ -235,7 +248,7 @@ def test_every_secret_setting_takes_a_reference_and_keeps_its_type() -> None:
     ("settings", "message"),
     [
         (Settings(auth=Auth(token=SecretReference("env:X"))), "auth.token (env:X): must be the token alone"),
-        (Settings(api=Api(proxy=ProxyReference("env:X"))), "api.proxy = env:X: must be http://host:port"),
+        (Settings(api=Api(proxy=ProxyReference("env:X"))), "api.proxy (env:X): must be http://host:port"),
     ],
 )
 def test_what_a_reference_leads_to_must_be_allowed(settings: Settings, message: str) -> None:
@@ -397,7 +410,7 @@ def test_a_misspelt_file_is_refused_with_what_was_meant(tmp_path: Path, name: st
 def test_two_files_for_one_setting_and_a_directory_that_is_not_there_are_refused(tmp_path: Path) -> None:
     private(tmp_path / "AZURE_CLIENT_SECRET", SECRET)
     private(tmp_path / "auth.client_secret", SECRET)
-    with pytest.raises(ConfigError, match=r"two files for auth.client_secret: auth.client_secret is one"):
+    with pytest.raises(ConfigError, match=r"two files for auth.client_secret; remove auth.client_secret or the other"):
         loaded(tmp_path, secrets_dir=tmp_path)
     with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
         loaded(tmp_path, secrets_dir=tmp_path / "none")

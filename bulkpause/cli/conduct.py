@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkpause.cli import confirm, exits, streams
 from bulkpause.cli.options import load_settings
-from bulkpause.cli.redaction import redactor_for
+from bulkpause.cli.redaction import redactor_for, with_secrets
 from bulkpause.cli.sandboxed import in_sandbox
 from bulkpause.errors import BulkpauseError, ConfigError, UsageError
 
@@ -98,12 +97,11 @@ def prepared(
     The sandbox remembers what a run before has done to its reports: it is a new one each time.
     """
     from bulkpause.open_files import fit_to_open_files  # noqa: PLC0415 - keep --help quick
-    from bulkpause.settings import resolve_secrets  # noqa: PLC0415
 
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
     refuse_unattended(settings, options)
-    settings = resolve_secrets(settings, environ=os.environ)
+    settings = with_secrets(settings)
     return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
 
 

@@ -12,7 +12,7 @@ import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, doctor_options, load_settings
-from bulkpause.cli.redaction import redactor_for
+from bulkpause.cli.redaction import redactor_for, with_secrets
 from bulkpause.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, str]:
     from bulkpause.doctor.examine import Subject  # noqa: PLC0415
     from bulkpause.doctor.facts import ConfigurationFacts  # noqa: PLC0415
     from bulkpause.doctor.look.configuration import look_at_settings  # noqa: PLC0415
-    from bulkpause.settings import Settings, resolve_secrets  # noqa: PLC0415
+    from bulkpause.settings import Settings  # noqa: PLC0415
 
     try:
         loaded = load_settings(options)
@@ -85,7 +85,7 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, str]:
         kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
         facts = replace(facts, target=settings.api.base_url, flaw=None, nobody=None, told=kept, flow=flow, why=why)
     try:
-        settings = resolve_secrets(settings or loaded.settings, environ=os.environ)
+        settings = with_secrets(settings or loaded.settings)
     except ConfigError as error:
         flow = None
         settings = None if _has_hidden_ways(loaded.settings) else loaded.settings

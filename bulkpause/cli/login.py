@@ -11,7 +11,7 @@ import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, config_options, load_settings, target_options
-from bulkpause.cli.redaction import redactor_for
+from bulkpause.cli.redaction import redactor_for, with_secrets
 from bulkpause.errors import AuthError, BulkpauseError, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def login(**options: Any) -> int:
         return _show_status(settings, as_json=options["as_json"])
     if options["no_input"]:
         raise UsageError("A person has to sign in, and --no-input forbids to ask one. See --status for who is.")
-    settings = _with_secrets(settings)
+    settings = with_secrets(settings)
     method = _chosen(options)
     granted = _in_thread(lambda: _signed_in(settings, method))
     return _keep(settings, method, granted)
@@ -88,15 +88,6 @@ _KEPT: Final = {
     "keyring": "kept in the keyring",
     "file": "kept in a file, not encrypted",
 }
-
-
-def _with_secrets(settings: Settings) -> Settings:
-    """The settings with their secrets at hand, and struck out of whatever is said from now on. Raises ConfigError."""
-    from bulkpause.settings import resolve_secrets  # noqa: PLC0415 - keep --help quick
-
-    settings = resolve_secrets(settings, environ=os.environ)
-    redactor_for(settings)
-    return settings
 
 
 def method_for(*, platform: str, environ: Mapping[str, str], is_terminal: bool) -> Method:

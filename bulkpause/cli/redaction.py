@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,15 @@ def redactor_for(settings: Settings) -> Redactor:
     redactor = redactor or Redactor()
     redactor.learn(*secrets_of(settings))
     return redactor
+
+
+def with_secrets(settings: Settings) -> Settings:
+    """`settings` with every secret at hand that they refer to, each known to the redactor. Raises ConfigError."""
+    from bulkpause.settings import resolve_secrets  # noqa: PLC0415 - keep --help quick
+
+    settings = resolve_secrets(settings, environ=os.environ)
+    redactor_for(settings)
+    return settings
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:

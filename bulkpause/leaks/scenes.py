@@ -16,7 +16,7 @@ from bulkpause.sandbox import Sandbox, SandboxSettings, parse_fault
 
 REPORTS: Final = 3
 FAILED: Final = frozenset({1})
-REFUSED: Final = frozenset({1, 69, 77, 78})
+REFUSED: Final = frozenset({1, 69, 77})
 """How a command may end that is not let in, whichever part of it notices first."""
 
 CHILD_ENVIRONMENT: Final = "environment-of-child.txt"

@@ -40,10 +40,13 @@ def resolve_secrets(settings: Settings, *, environ: Mapping[str, str], ask: Ask 
         if isinstance(file, Path) and (flaw := exposure(file)) is not None:
             raise ConfigError(f"{key} {flaw}")
     found: dict[str, dict[str, object]] = {}
+    followed: dict[SecretReference, object] = {}  # api.proxy is the sign-in's as well, and a descriptor is read once
     for key, value in values.items():
         if isinstance(value, SecretReference):
             section, name = key.split(".")
-            found.setdefault(section, {})[name] = _resolved(key, value, environ, ask or ask_keyring)
+            if value not in followed:
+                followed[value] = _resolved(key, value, environ, ask or ask_keyring)
+            found.setdefault(section, {})[name] = followed[value]
     try:
         sections = {section: replace(getattr(settings, section), **given) for section, given in found.items()}
     except SettingError as error:
@@ -54,7 +57,7 @@ def resolve_secrets(settings: Settings, *, environ: Mapping[str, str], ask: Ask 
 
 
 def _resolved(key: str, reference: SecretReference, environ: Mapping[str, str], ask: Ask) -> object:
-    name = f"{key} = {reference}"
+    name = f"{key} ({reference})"  # with a bracket: behind `client_secret:` the redactor takes a word for a secret
     text = _fetched(name, reference, environ, ask)
     if not text:
         raise ConfigError(f"{name}: there is nothing in it")
@@ -74,7 +77,7 @@ def _fetched(name: str, reference: SecretReference, environ: Mapping[str, str], 
         case "file":
             file = Path(reference.place)
             if (flaw := exposure(file)) is not None:
-                raise ConfigError(f"{name}: {flaw}")
+                raise ConfigError(f"{name.partition(' ')[0]} {flaw}")
             try:
                 with file.open("rb") as stream:
                     return _text(name, stream.read(LONGEST_BYTES + 1))

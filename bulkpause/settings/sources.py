@@ -139,7 +139,7 @@ def secrets_dir_layer(folder: Path, types: Mapping[str, type]) -> Layer:
             _refuse_misspelt(file, keys)
             continue
         if key in layer:
-            raise ConfigError(f"the {origin} has two files for {key}: {file.name} is one; remove it or the other")
+            raise ConfigError(f"the {origin} has two files for {key}; remove {file.name} or the other")
         kind = allowed[key]
         value: object = _reference(f"file:{file.absolute()}", kind) if issubclass(kind, Secret) else _mounted(file, key)
         if kind is Path:
