@@ -100,12 +100,12 @@ def prepared(
 
     if options["sandbox"]:
         settings = in_sandbox(settings, scope, remembering=remembering)
-    _refuse_unattended(settings, options)
+    refuse_unattended(settings, options)
     settings = with_secrets(settings)
     return fit_to_open_files(settings, is_sandbox=options["sandbox"], say=streams.say)
 
 
-def _refuse_unattended(settings: Settings, options: dict[str, Any]) -> None:
+def refuse_unattended(settings: Settings, options: dict[str, Any]) -> None:
     """Raise ConfigError if credentials are missing, or if a person would have to sign in where there is none."""
     from bulkpause.signin import flow_of  # noqa: PLC0415 - keep --help quick
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bulkpause.doctor.checks import Name
     from bulkpause.doctor.examine import Subject
-    from bulkpause.redaction import Redactor
+    from bulkpause.settings import Flow, Settings
 
 
 @click.command(
@@ -42,36 +42,30 @@ def doctor(**options: Any) -> int:
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.doctor.checks import first_obstacle  # noqa: PLC0415
     from bulkpause.doctor.examine import examine  # noqa: PLC0415
+    from bulkpause.settings import Settings  # noqa: PLC0415
 
     if options["sandbox"] and (options["base_url"] or options["ca_file"]):
         raise UsageError("--sandbox brings its own service: leave out --base-url and --ca-file.")
     clock = SystemClock()
     with ExitStack() as scope:
-        subject, redactors, style = _subject(options, scope)
+        subject, style = _subject(options, scope)
+        redactor = redactor_for(subject.settings or Settings())
         with _progress(style) as begin:
-            checks = asyncio.run(examine(subject, clock=clock, begin=begin, learn=redactors[0].learn))
+            checks = asyncio.run(examine(subject, clock=clock, begin=begin, learn=redactor.learn, say=streams.say))
     code = exits.of_obstacle(first_obstacle(checks))
     at = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    examined.show_checks(
-        checks,
-        redactors=redactors,
-        code=code,
-        version=__version__,
-        at=at,
-        as_json=options["as_json"],
-    )
+    examined.show_checks(checks, redactor=redactor, code=code, version=__version__, at=at, as_json=options["as_json"])
     return code
 
 
-def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[Redactor], str]:
-    """What is to be examined, what strikes its secrets out, and how progress is shown."""
+def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, str]:
+    """What is to be examined, and how progress is shown."""
     from dataclasses import replace  # noqa: PLC0415 - keep --help quick
 
     from bulkpause.cli.sandboxed import in_sandbox  # noqa: PLC0415
     from bulkpause.doctor.examine import Subject  # noqa: PLC0415
     from bulkpause.doctor.facts import ConfigurationFacts  # noqa: PLC0415
     from bulkpause.doctor.look.configuration import look_at_settings  # noqa: PLC0415
-    from bulkpause.redaction import Redactor  # noqa: PLC0415
     from bulkpause.settings import Settings  # noqa: PLC0415
 
     try:
@@ -79,31 +73,50 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, list[R
     except ConfigError as error:
         runs_path = options["runs_dir"] or Settings().run.runs_path
         facts = ConfigurationFacts(flaw=str(error), profile=options["profile"])
-        subject = Subject(settings=None, configuration=facts, runs_path=runs_path)
-        return subject, [Redactor()], options["progress"] or "auto"
-    settings = loaded.settings
-    redactors = [redactor_for(settings)]
-    facts = look_at_settings(loaded, files=_files(options), profile=options["profile"])
+        subject = Subject(settings=None, configuration=facts, flow=None, runs_path=runs_path)
+        return subject, options["progress"] or "auto"
+    settings: Settings | None = loaded.settings
+    facts, flow = look_at_settings(
+        loaded, files=_files(options), profile=options["profile"], decide=lambda settings: _flow(settings, options)
+    )
     if options["sandbox"]:
-        settings = in_sandbox(settings, scope)
-        redactors.append(redactor_for(settings))
+        settings = in_sandbox(loaded.settings, scope)
         flow, why = settings.auth.decide_flow(), "since the sandbox brings its own app"
         kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
         facts = replace(facts, target=settings.api.base_url, flaw=None, nobody=None, told=kept, flow=flow, why=why)
     try:
-        settings = with_secrets(settings)
+        settings = with_secrets(settings or loaded.settings)
     except ConfigError as error:
-        facts = replace(facts, flaw=str(error))
-        subject = Subject(settings=None, configuration=facts, runs_path=settings.run.runs_path, origins=loaded.origins)
-        return subject, redactors, settings.run.progress
+        flow = None
+        settings = None if _has_hidden_ways(loaded.settings) else loaded.settings
+        facts = replace(facts, flaw="\n".join(filter(None, (facts.flaw, str(error)))), flow=None)
     subject = Subject(
         settings=settings,
         configuration=facts,
-        runs_path=settings.run.runs_path,
+        flow=flow,
+        runs_path=loaded.settings.run.runs_path,
         origins=loaded.origins,
         is_sandbox=options["sandbox"],
     )
-    return subject, redactors, settings.run.progress
+    return subject, loaded.settings.run.progress
+
+
+def _has_hidden_ways(settings: Settings) -> bool:
+    """Whether what leads to the service is a reference: without it the network cannot be looked at."""
+    from bulkpause.settings import SecretReference  # noqa: PLC0415 - keep --help quick
+
+    api, auth = settings.api, settings.auth
+    needed = (api.proxy, auth.proxy, api.client_certificate_passphrase, auth.certificate_passphrase)
+    return any(isinstance(each, SecretReference) for each in needed)
+
+
+def _flow(settings: Settings, options: dict[str, Any]) -> Flow:
+    """How a run would sign in. Raises ConfigError, or AuthError if a person has to sign in first."""
+    from bulkpause.cli.conduct import refuse_unattended  # noqa: PLC0415 - keep --help quick
+    from bulkpause.signin import flow_of  # noqa: PLC0415
+
+    refuse_unattended(settings, options)
+    return flow_of(settings)
 
 
 def _files(options: dict[str, Any]) -> tuple[str, ...]:

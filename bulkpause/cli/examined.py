@@ -37,7 +37,7 @@ _NARROWEST: Final = 60
 
 
 def show_checks(
-    checks: Sequence[Check], *, redactors: Sequence[Redactor], code: int, version: str, at: str, as_json: bool
+    checks: Sequence[Check], *, redactor: Redactor, code: int, version: str, at: str, as_json: bool
 ) -> None:
     """The checks on stdout, without secrets, whatever a server has put into its words."""
     if as_json:
@@ -51,15 +51,11 @@ def show_checks(
             "exit_code": code,
             "checks": [check.to_dict() for check in checks],
         }
-        for redactor in redactors:
-            document = redactor.value(document)
-        print_json(document)
+        print_json(redactor.value(document))
         return
 
     def clean(text: str) -> str:
-        for redactor in redactors:
-            text = redactor.text(text)
-        return printable(text)
+        return printable(redactor.text(text))
 
     is_seen = sys.stdout.isatty()
     paint = click.style if is_seen and "NO_COLOR" not in os.environ else _plain

@@ -33,10 +33,11 @@ from bulkpause.doctor.network import judge_clock, judge_names, judge_proxy, judg
 from bulkpause.doctor.service import is_apps_own, judge_mfa, judge_service, judge_token, lets_in
 from bulkpause.models import Verdict
 from bulkpause.open_files import RESERVED, RESERVED_IN_SANDBOX, allow_open_files, connections_within
+from bulkpause.permissions import exposure
 from bulkpause.proxying import Proxy
-from bulkpause.settings import ProxyUrl, Settings
+from bulkpause.settings import Flow, ProxyUrl, Settings
 from bulkpause.settings.clouds import CLOUDS
-from bulkpause.signin import acquire_for, trust_of
+from bulkpause.signin import acquire_for, advice_for, token_timeout_s, trust_of
 
 DISK_TIMEOUT_S: Final = 10.0
 """A disk that takes longer is a network file system whose server is away."""
@@ -52,6 +53,8 @@ class Subject:
     settings: Settings | None
     """None if they cannot be read."""
     configuration: ConfigurationFacts
+    flow: Flow | None
+    """None if it cannot be decided."""
     runs_path: Path
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting comes from."""
@@ -59,19 +62,32 @@ class Subject:
 
 
 async def examine(
-    subject: Subject, *, clock: Clock, begin: Callable[[Name], None], learn: Callable[[str], None]
+    subject: Subject,
+    *,
+    clock: Clock,
+    begin: Callable[[Name], None],
+    learn: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> tuple[Check, ...]:
-    """Every check there is, in order. `begin` hears what is looked at next, `learn` of the token."""
-    return await _Examination(subject, clock, begin, learn).carry_out()
+    """Every check there is, in order.
+
+    `begin` hears what is looked at next, `learn` each secret that is met; `say` is how a person is asked to sign in.
+    """
+    return await _Examination(subject, clock, begin, learn, say).carry_out()
 
 
 class _Examination:
     """One examination under way."""
 
     def __init__(
-        self, subject: Subject, clock: Clock, begin: Callable[[Name], None], learn: Callable[[str], None]
+        self,
+        subject: Subject,
+        clock: Clock,
+        begin: Callable[[Name], None],
+        learn: Callable[[str], None],
+        say: Callable[[str], None],
     ) -> None:
-        self._subject, self._clock, self._begin, self._learn = subject, clock, begin, learn
+        self._subject, self._clock, self._begin, self._learn, self._say = subject, clock, begin, learn, say
         self._checks: list[Check] = []
         self._flawed: tuple[str, ...] = ()
         """Settings that name a file which cannot be used."""
@@ -103,7 +119,8 @@ class _Examination:
         now, is_ours = self._clock.now(), self._subject.is_sandbox
         try:
             files = await aside(
-                lambda: look_at_files(settings, now=now, with_ca_file=not is_ours), timeout_s=DISK_TIMEOUT_S
+                lambda: look_at_files(settings, now=now, with_ca_file=not is_ours, exposure=exposure),
+                timeout_s=DISK_TIMEOUT_S,
             )
         except TimeoutError:
             flaw = f"a file that the settings name cannot be read within {DISK_TIMEOUT_S:g} s"
@@ -127,7 +144,7 @@ class _Examination:
         self._add(judge_open_files(LimitFacts(allowed=allowed, fitting=fitting, wanted=wanted)))
 
     async def _network(self, settings: Settings) -> None:
-        hosts = _hosts(settings, flow=self._subject.configuration.flow)
+        hosts = _hosts(settings, flow=self._subject.flow)
         self._begin(Name.DNS)
         names = await self._names(settings, hosts)
         self._add(judge_names(names))
@@ -195,7 +212,7 @@ class _Examination:
 
     async def _service(self, settings: Settings, hosts: Sequence[Host], roads: dict[str, RoadFacts]) -> None:
         """Token, service and MFA."""
-        flow = self._subject.configuration.flow
+        flow = self._subject.flow
         blame = {host.purpose: _blame(roads.get(host.purpose)) for host in hosts}
         has_no_credential = any("auth." in setting for setting in self._flawed)
         obstacle = Name.FILES if has_no_credential else blame.get("sign-in")
@@ -209,13 +226,13 @@ class _Examination:
                 self._skip(name, because=Name.CONFIGURATION if flow is None else obstacle or Name.TLS)
             return
         self._begin(Name.TOKEN)
-        facts, token = await self._sign_in(settings, claims_wanted=None)
+        facts, token = await self._sign_in(settings, flow, claims_wanted=None)
         exchanges: tuple[ExchangeFacts, ...] = ()
         if token is not None and blame["API"] is None:
             self._begin(Name.SERVICE)
             exchanges = await self._knock(settings, facts, token)
             if (wanted := exchanges[-1].reply.claims) is not None:  # a challenge is honoured once, as a run does
-                again, fresh = await self._sign_in(settings, claims_wanted=wanted)
+                again, fresh = await self._sign_in(settings, flow, claims_wanted=wanted)
                 if fresh is not None:
                     facts, exchanges = again, await self._knock(settings, again, fresh)
         refused = {Verdict.UNAUTHORISED, Verdict.FORBIDDEN}
@@ -226,12 +243,11 @@ class _Examination:
             self._skip(Name.SERVICE, because=because)
             self._skip(Name.MFA, because=because)
             return
-        is_app = is_apps_own(facts.claims)
-        self._add(judge_service(exchanges, flow=flow, family=settings.api.reports_family, is_app=is_app))
-        if exchanges[0].reply.verdict is Verdict.UNANSWERED and not is_app:
+        self._add(judge_service(exchanges, flow=flow, advice=advice_for(settings, flow)))
+        if exchanges[0].reply.verdict is Verdict.UNANSWERED and not is_apps_own(facts.claims):
             self._skip(Name.MFA, because=Name.SERVICE)
         else:
-            self._add(judge_mfa(facts, exchanges))
+            self._add(judge_mfa(facts, exchanges, flow=flow))
 
     def _judged(self, settings: Settings, facts: TokenFacts, *, flow: str, is_let_in: bool | None) -> Check:
         return judge_token(
@@ -243,11 +259,13 @@ class _Examination:
             now=self._clock.now(),
         )
 
-    async def _sign_in(self, settings: Settings, *, claims_wanted: str | None) -> tuple[TokenFacts, OneToken | None]:
+    async def _sign_in(
+        self, settings: Settings, flow: Flow, *, claims_wanted: str | None
+    ) -> tuple[TokenFacts, OneToken | None]:
         return await sign_in(
-            acquire_for(settings, clock=self._clock, learn=self._learn),
+            acquire_for(settings, clock=self._clock, learn=self._learn, say=self._say),
             clock=self._clock,
-            timeout_s=settings.auth.timeout_s,
+            timeout_s=token_timeout_s(settings, flow),
             learn=self._learn,
             claims_wanted=claims_wanted,
         )

@@ -17,6 +17,11 @@ LEAST_FREE_BYTES: Final = 100_000_000
 SLOW_SYNC_MS: Final = 100.0
 """A request waits for one: at 100 ms that is felt."""
 
+_AFTER_ITS_END: Final = (
+    "have a new certificate made, register it with whoever checks it, and put it in this one's place"
+)
+_OUT_OF_REACH: Final = "put it right, or correct the setting; whoever runs this command must be able to read the file"
+
 NETWORK_KINDS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "network"}
 )
@@ -77,15 +82,12 @@ def judge_files(files: Sequence[FileFacts], *, now: datetime) -> Check:
         return Check(name=Name.FILES, grade=Grade.OK, said="the settings name none", facts=known)
     details = tuple(_said_file(file, now=now) for file in files if file.flaw is None)
     if flawed := [file for file in files if file.flaw is not None]:
-        is_over = flawed[0].expires_at is not None
         return Check(
             name=Name.FILES,
             grade=Grade.FAILED,
             said=str(flawed[0].flaw),
             details=(*(str(file.flaw) for file in flawed[1:]), *details),
-            remedy="have a new certificate made, register it with whoever checks it, and put it in this one's place"
-            if is_over
-            else "put the file there, or correct the setting; whoever runs this command must be able to read it",
+            remedy=_AFTER_ITS_END if flawed[0].expires_at is not None else _OUT_OF_REACH,
             facts=known,
             obstacle=Obstacle.CONFIGURATION,
         )

@@ -138,8 +138,8 @@ def _token_remedy(
     return None
 
 
-def judge_service(exchanges: Sequence[ExchangeFacts], *, flow: str, family: str, is_app: bool) -> Check:
-    """Whether the API answers, lets us in, and how fast."""
+def judge_service(exchanges: Sequence[ExchangeFacts], *, flow: str, advice: str = "") -> Check:
+    """Whether the API answers, lets us in, and how fast; `advice` is what else may help if it refuses the token."""
     first = exchanges[0]
     exchange = next((one for one in exchanges if not lets_in(one.reply)), first)
     reply = exchange.reply
@@ -165,7 +165,7 @@ def judge_service(exchanges: Sequence[ExchangeFacts], *, flow: str, family: str,
         details.append(f"{quota.remaining:,} of {quota.limit:,} requests left in its present window (X-RateLimit)")
     if exchange.correlation_id is not None:
         details.append(f"for Microsoft's support: MS-CorrelationId {exchange.correlation_id}")
-    said, grade, remedy, obstacle = _judge_reply(reply, flow=flow, family=family, is_app=is_app)
+    said, grade, remedy, obstacle = _judge_reply(reply, flow=flow, advice=advice)
     return Check(
         name=Name.SERVICE,
         grade=grade,
@@ -187,9 +187,7 @@ _TROUBLE: Final[Mapping[Verdict, str]] = {
 """What to do about an answer that is none."""
 
 
-def _judge_reply(
-    reply: Reply, *, flow: str, family: str, is_app: bool
-) -> tuple[str, Grade, str | None, Obstacle | None]:
+def _judge_reply(reply: Reply, *, flow: str, advice: str) -> tuple[str, Grade, str | None, Obstacle | None]:
     """What is said of a reply, how it is graded, what to do about it, and what it stands in the way by."""
     words = reply.message or reply.error or ""
     said = f"answers {reply.http_status}{f': {words}' if words else ''}" if reply.http_status else words
@@ -201,12 +199,12 @@ def _judge_reply(
         return said or reply.halt.message, Grade.FAILED, reply.halt.message, obstacle
     match reply.verdict:
         case Verdict.UNAUTHORISED:
-            remedy = _refused_remedy(words, flow=flow, family=family, is_app=is_app)
+            remedy = _refused_remedy(words, flow=flow, advice=advice)
             return said, Grade.FAILED, remedy, Obstacle.NOT_AUTHORISED
         case Verdict.FORBIDDEN:
             remedy = (
                 "ask an administrator of the partner tenant for a role that may see Insights reports "
-                f"(Executive Report Viewer){_person_instead(family, is_app=is_app)}"
+                f"(Executive Report Viewer){_besides(advice)}"
             )
             return said, Grade.FAILED, remedy, Obstacle.NOT_AUTHORISED
         case Verdict.THROTTLED:
@@ -230,26 +228,25 @@ def _welcome(reply: Reply, said: str) -> str:
             return f"lets us in, though it does not like the question: {said}"
 
 
-def _refused_remedy(words: str, *, flow: str, family: str, is_app: bool) -> str:
+def _refused_remedy(words: str, *, flow: str, advice: str) -> str:
     if MFA_REQUIRED in words:
-        return "the service wants a person with MFA (900421): have the person sign in again with a second factor"
+        again = "type `bulkpause login`" if flow == "refresh_token" else "have the person sign in again"
+        return f"the service wants a person with MFA (900421): {again}, with a second factor"
     if flow == "token":
         return (
             "get a new token for this tenant and https://api.partnercenter.microsoft.com; is its app registered there?"
         )
     return (
         "register the app in Partner Center (User management, Microsoft Entra applications) with a role for Insights "
-        f"reports, and check tenant and app{_person_instead(family, is_app=is_app)}"
+        f"reports, and check tenant and app{_besides(advice)}"
     )
 
 
-def _person_instead(family: str, *, is_app: bool) -> str:
-    if family != "mpn" or not is_app:
-        return ""
-    return "; Microsoft documents reports of the mpn family for an app with a person only (docs/sign-in.md)"
+def _besides(advice: str) -> str:
+    return f". {advice}" if advice else ""
 
 
-def judge_mfa(token: TokenFacts, exchanges: Sequence[ExchangeFacts]) -> Check:
+def judge_mfa(token: TokenFacts, exchanges: Sequence[ExchangeFacts], *, flow: str) -> Check:
     """Whether the service takes the person's sign-in for one with MFA: it says so if it is asked to."""
     if is_apps_own(token.claims):
         said = "not asked for: the token is an app's own, and MFA is for persons"
@@ -263,10 +260,8 @@ def judge_mfa(token: TokenFacts, exchanges: Sequence[ExchangeFacts]) -> Check:
         "compliant": is_compliant,
         "in_claims": has_mfa(token.claims),
     }
-    remedy = (
-        "have the person sign in again with a second factor: calls without one are refused with 401 (900421) wherever "
-        "Microsoft enforces it"
-    )
+    again = "type `bulkpause login` and sign in" if flow == "refresh_token" else "have the person sign in again"
+    remedy = f"{again} with a second factor: Microsoft refuses calls without one by 401 (900421) where it enforces that"
     if is_compliant is True:
         return Check(name=Name.MFA, grade=Grade.OK, said="compliant, the service says", facts=known)
     if is_compliant is False:

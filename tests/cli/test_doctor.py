@@ -287,3 +287,54 @@ def test_on_a_terminal_it_is_painted_and_wrapped_unless_that_is_not_wanted(
             assert max(map(len, text.splitlines())) < 80
             assert "\n                          -> ask an administrator of the partner tenant for a" in text
     assert os.environ["COLUMNS"] == "80"
+
+
+def test_a_secret_by_reference_is_fetched_and_not_shown(cli: Cli, serve: Serve) -> None:
+    sandbox = serve()
+    file = Path("token")
+    file.write_text(sandbox.issue_token())
+    file.chmod(0o600)
+    said = cli("doctor", "--secret", "auth.token=file:token", env={"BULKPAUSE_TOKEN": ""})
+    assert said.code == 0
+    assert file.read_text().split(".")[1] not in said.out + said.err
+
+
+def test_a_reference_that_leads_nowhere_is_configuration(cli: Cli, serve: Serve) -> None:
+    serve()
+    said = cli("doctor", "--json", "--secret", "auth.token=file:none", env={"BULKPAUSE_TOKEN": ""})
+    assert said.code == 78
+    assert grades(said)["configuration"] == "failed"
+    assert "none" in examined(said)["configuration"]["said"]
+    assert examined(said)["tls"]["grade"] == "ok"
+    assert examined(said)["token"]["facts"] == {"because": "configuration"}
+    hidden = cli("doctor", "--json", "--secret", "api.proxy=file:none")
+    assert (hidden.code, examined(hidden)["tls"]["facts"]) == (78, {"because": "configuration"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_a_secret_in_a_file_that_everybody_can_read_is_refused_with_what_to_type(cli: Cli, serve: Serve) -> None:
+    sandbox = serve()
+    file = Path("token")
+    file.write_text(sandbox.issue_token())
+    file.chmod(0o644)
+    said = cli("doctor", "--json", env={"BULKPAUSE_TOKEN": "", "BULKPAUSE_AUTH__TOKEN_FILE": "token"})
+    assert said.code == 78
+    skipped = dict.fromkeys(("token", "service", "mfa"), "skipped")
+    assert grades(said) == {"configuration": "failed", "files": "warning", **skipped}
+    assert "chmod 600" in examined(said)["configuration"]["said"]
+    assert "chmod 600" in examined(said)["files"]["remedy"]
+
+
+def test_nobody_is_signed_in_and_login_is_what_to_type(cli: Cli, serve: Serve) -> None:
+    serve()
+    env = {
+        "BULKPAUSE_TOKEN": "",
+        "BULKPAUSE_AUTH__FLOW": "refresh_token",
+        "AZURE_TENANT_ID": "contoso.example",
+        "AZURE_CLIENT_ID": "app",
+        "XDG_DATA_HOME": str(Path.cwd()),
+        "XDG_STATE_HOME": str(Path.cwd()),
+    }
+    said = cli("doctor", "--json", env=env)
+    assert (said.code, grades(said)) == (77, {"token": "failed", "service": "skipped", "mfa": "skipped"})
+    assert "bulkpause login" in examined(said)["token"]["said"]

@@ -30,7 +30,9 @@ def refuse(error: Exception) -> ConfigurationFacts:
     def decide(_settings: Settings) -> Flow:
         raise error
 
-    return look_at_settings(loaded(Settings()), files=(), profile=None, decide=decide)
+    facts, flow = look_at_settings(loaded(Settings()), files=(), profile=None, decide=decide)
+    assert flow is None
+    return facts
 
 
 def test_a_person_who_has_to_sign_in_first_is_no_matter_of_configuration() -> None:
@@ -40,8 +42,12 @@ def test_a_person_who_has_to_sign_in_first_is_no_matter_of_configuration() -> No
     assert refuse(ConfigError("credentials are missing")).flaw == "credentials are missing"
 
 
+def deaf(_text: str) -> None:
+    """Hear nothing."""
+
+
 async def examined(subject: Subject, seen: list[Name]) -> tuple[Check, ...]:
-    checks = await examine(subject, clock=SystemClock(), begin=seen.append, learn=lambda _token: None)
+    checks = await examine(subject, clock=SystemClock(), begin=seen.append, learn=deaf, say=deaf)
     found = [check.to_dict() for check in checks]
     items = {"$defs": SCHEMA["$defs"], **SCHEMA["properties"]["checks"]}
     jsonschema.validate(orjson.loads(orjson.dumps(found)), items)
@@ -54,6 +60,7 @@ async def test_without_a_person_the_network_is_looked_at_and_the_sign_in_is_what
         subject = Subject(
             settings=Settings(api=Api(base_url=here.url())),
             configuration=ConfigurationFacts(target=here.url(), nobody="nobody is signed in"),
+            flow=None,
             runs_path=tmp_path,
         )
         checks = await examined(subject, seen)
@@ -72,9 +79,16 @@ async def test_without_a_person_the_network_is_looked_at_and_the_sign_in_is_what
     [
         ("token", {"auth__flow": "flag"}, "as auth.flow says (flag)"),
         ("token", {"auth__token_file": "file x"}, "since there is auth.token_file (file x)"),
+        ("refresh_token", {}, "since ann@contoso.example is signed in (`bulkpause login`)"),
+        (
+            "refresh_token",
+            {"auth__refresh_token": "environment X"},
+            "since there is auth.refresh_token (environment X)",
+        ),
         ("managed_identity", {}, "since nothing speaks for another one"),
         ("client_secret", {}, "since nothing speaks for another one"),
     ],
 )
 def test_what_decided_on_the_flow_is_said(flow: Flow, origins: dict[str, str], words: str) -> None:
-    assert why(flow, loaded(Settings(), **origins).origins) == words
+    account = "ann@contoso.example" if flow == "refresh_token" else None
+    assert why(flow, loaded(Settings(), **origins).origins, account=account) == words

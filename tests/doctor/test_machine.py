@@ -48,7 +48,7 @@ FILE = FileFacts(setting="auth.certificate_file", path="app.pem")
         ({"expires_at": NOW + timedelta(days=31)}, Grade.OK, "expires 2026-12-25, in 31 days", None),
         ({"expires_at": NOW + timedelta(days=29)}, Grade.WARNING, "expires 2026-12-23, in 29 days", "new certificate"),
         ({"changed_at": NOW - timedelta(minutes=7)}, Grade.OK, "readable, 7 min old", None),
-        ({"flaw": "app.pem cannot be read"}, Grade.FAILED, "app.pem cannot be read", "put the file there"),
+        ({"flaw": "app.pem cannot be read"}, Grade.FAILED, "app.pem cannot be read", "put it right"),
         ({"flaw": "app.pem expired", "expires_at": NOW}, Grade.FAILED, "app.pem expired", "new certificate"),
     ],
 )

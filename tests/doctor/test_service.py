@@ -90,8 +90,8 @@ def exchange(reply: Reply, *, elapsed_ms: float = 35.0, **headers: str) -> Excha
     return ExchangeFacts(reply=reply, elapsed_ms=elapsed_ms, headers=headers, correlation_id="c-1")
 
 
-def served(*exchanges: ExchangeFacts, flow: str = "client_secret", family: str = "mpn", is_app: bool = True) -> Check:
-    return judge_service(exchanges, flow=flow, family=family, is_app=is_app)
+def served(*exchanges: ExchangeFacts, flow: str = "client_secret", advice: str = "") -> Check:
+    return judge_service(exchanges, flow=flow, advice=advice)
 
 
 HALT = Halt(HaltReason.NOT_AUTHORISED, "the proxy refuses its password")
@@ -134,11 +134,17 @@ def test_every_verdict_has_a_remedy() -> None:
         served(exchange(Reply(verdict, 418, 418)))
 
 
-def test_what_is_said_of_an_app_with_mpn_is_said_of_nobody_else() -> None:
-    refused = exchange(Reply(Verdict.FORBIDDEN, 403, 403))
-    assert "with a person only" in str(served(refused).remedy)
-    assert "with a person only" not in str(served(refused, family="cmp").remedy)
-    assert "with a person only" not in str(served(refused, is_app=False).remedy)
+@pytest.mark.parametrize("verdict", [Verdict.FORBIDDEN, Verdict.UNAUTHORISED])
+def test_what_else_may_help_against_a_refusal_is_said(verdict: Verdict) -> None:
+    refused = exchange(Reply(verdict, 403, 403))
+    assert str(served(refused, advice="Type `bulkpause login`").remedy).endswith(". Type `bulkpause login`")
+
+
+def test_a_person_who_is_kept_signed_in_signs_in_again_by_login() -> None:
+    refused = exchange(Reply(Verdict.UNAUTHORISED, 401, 401, message="900421"))
+    assert "type `bulkpause login`, with a second factor" in str(served(refused, flow="refresh_token").remedy)
+    answer = ExchangeFacts(reply=GOOD, elapsed_ms=1.0, headers={"ismfacompliant": "false"})
+    assert "type `bulkpause login`" in str(judge_mfa(token(PERSON), [answer], flow="refresh_token").remedy)
 
 
 def test_latency_quota_and_the_id_for_support_are_told() -> None:
@@ -193,7 +199,7 @@ GOOD = Reply(Verdict.NOT_FOUND, 404, 404)
 def test_mfa(claims: dict[str, Any], answer: str | None, grade: Grade, said: str) -> None:
     headers = {} if answer is None else {"ismfacompliant": answer}
     second = ExchangeFacts(reply=GOOD, elapsed_ms=1.0, headers=headers)
-    check = judge_mfa(token(claims), [exchange(GOOD), second])
+    check = judge_mfa(token(claims), [exchange(GOOD), second], flow="token")
     assert check.grade is grade
     assert check.said.startswith(said)
     assert ("900421" in str(check.remedy)) is (grade is Grade.WARNING)

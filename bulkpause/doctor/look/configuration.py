@@ -8,7 +8,7 @@ from typing import Final
 from bulkpause.doctor.facts import ConfigurationFacts
 from bulkpause.errors import AuthError, ConfigError
 from bulkpause.settings import Flow, Loaded, Settings, describe
-from bulkpause.signin import flow_of, sign_in_of
+from bulkpause.signin import sign_in_of
 
 _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
     "token": ("token", "token_file", "token_command"),
@@ -23,11 +23,12 @@ _EVIDENCE: Final[Mapping[Flow, tuple[str, ...]]] = {
 
 
 def look_at_settings(
-    loaded: Loaded, *, files: tuple[str, ...], profile: str | None, decide: Callable[[Settings], Flow] = flow_of
-) -> ConfigurationFacts:
+    loaded: Loaded, *, files: tuple[str, ...], profile: str | None, decide: Callable[[Settings], Flow]
+) -> tuple[ConfigurationFacts, Flow | None]:
     """The settings that are not default, where they lead, and how to sign in there; or why that is not possible.
 
-    `decide` says by which flow; it may raise ConfigError, or AuthError if a person has to sign in first.
+    `decide` says by which flow, which is given back; it may raise ConfigError, or AuthError if a person has to sign in
+    first.
     """
     settings = loaded.settings
     flow, flaw, nobody, account = None, None, None, None
@@ -39,7 +40,7 @@ def look_at_settings(
         flaw = str(error)
     except AuthError as error:
         nobody = str(error)
-    return ConfigurationFacts(
+    facts = ConfigurationFacts(
         flaw=flaw,
         files=files,
         profile=profile,
@@ -51,6 +52,7 @@ def look_at_settings(
         why=None if flow is None else why(flow, loaded.origins, account=account),
         nobody=nobody,
     )
+    return facts, flow
 
 
 def why(flow: Flow, origins: Mapping[str, str], *, account: str | None = None) -> str:
