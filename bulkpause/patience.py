@@ -59,7 +59,7 @@ class Patience:
     def __init__(self, limit_s: float, *, quiet_s: float = math.inf) -> None:
         self._loop = asyncio.get_running_loop()
         self._when_s = self._loop.time() + limit_s
-        self._quiet_s = quiet_s
+        self._quiet_s = quiet_s if quiet_s < limit_s else math.inf  # it begins later, and would end later
         self._until_heard_s = math.inf
         """When the quiet has lasted too long."""
         self.was_quiet = False
@@ -79,6 +79,8 @@ class Patience:
 
     def heard(self) -> None:
         """The far side has its turn, or has said something: the quiet begins from here. Only while it is entered."""
+        if self._quiet_s == math.inf:  # as usual, several times for every request
+            return
         self._until_heard_s = self._loop.time() + self._quiet_s
         if self._until_heard_s - LATE_S < self._due_s:  # the timer that runs is too late for it
             self._timer.cancel()

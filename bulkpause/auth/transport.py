@@ -103,7 +103,8 @@ class TrustingAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
         """Hand the context to connections through a proxy."""
-        return super().proxy_manager_for(proxy, ssl_context=self._context, **arguments)
+        contexts = {"ssl_context": self._context, "proxy_ssl_context": self._context}  # the latter for https:// proxies
+        return super().proxy_manager_for(proxy, **contexts, **arguments)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - as requests has it
         """Requests would add the authorities of certifi to those of the system."""

@@ -19,8 +19,8 @@ async def read_body(response: aiohttp.ClientResponse, *, patience: Patience, lim
         async with patience:
             patience.heard()
             while chunk := await response.content.readany():
-                patience.heard()
                 body += chunk
+                patience.heard()
                 if len(body) > limit:
                     response.close()
                     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from bulkpause.auth.transport import Transport
 from bulkpause.client import ClientSettings, FakeTokens, ReportClient
 from bulkpause.clock import SystemClock
 from bulkpause.errors import ConfigError
@@ -140,6 +141,54 @@ async def test_a_proxy_gets_no_request_in_the_clear() -> None:
     ):
         reply, _ = await send()
     assert (reply.verdict, len(here.requests), proxy.requests) == (Verdict.CONFIRMED, 1, [])
+
+
+async def carry(here: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Make the tunnel that is asked for."""
+    host, _, port = (await read_request(here, reader)).split()[1].decode().rpartition(":")
+    back, forth = await asyncio.open_connection(host, int(port))
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+        sink.close()
+
+    ways = [asyncio.ensure_future(way) for way in (pump(reader, forth), pump(back, writer), here.done.wait())]
+    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    for way in ways:
+        way.cancel()
+    await asyncio.gather(*ways, return_exceptions=True)
+    forth.close()
+
+
+async def test_a_proxy_that_speaks_tls_itself_carries_both(authority: trustme.CA, ca_file: Path) -> None:
+    trust = Trust(ca_file=ca_file)
+    async with (
+        peer(carry, tls(authority, "127.0.0.1")) as proxy,
+        peer(says(http(200, PAUSED)), tls(authority, "localhost")) as here,
+    ):
+        way = f"https://ann:pw@127.0.0.1:{proxy.port}"
+        async with client(f"https://localhost:{here.port}/v1", proxy=way, trust=trust) as send:
+            reply, _ = await send()
+        road = Transport(trust=trust, proxy=way, timeout_s=5.0)
+        answer = await asyncio.to_thread(road.get, f"https://localhost:{here.port}/")
+        road.close()
+    assert (reply.verdict, answer.status_code) == (Verdict.CONFIRMED, 200)
+    assert [b"Basic YW5uOnB3" in head for head in proxy.requests] == [True, True]
+
+
+async def test_a_proxys_own_certificate_is_checked_too(authority: trustme.CA, ca_file: Path) -> None:
+    async with peer(carry, tls(authority, "elsewhere.example")) as proxy:
+        way = f"https://127.0.0.1:{proxy.port}"
+        async with client("https://partner.example/v1", proxy=way, trust=Trust(ca_file=ca_file)) as send:
+            reply, _ = await send()
+    said = (
+        f"the certificate of 127.0.0.1:{proxy.port} is refused: it is for another address. Check the host in api.proxy"
+    )
+    assert str(reply.error).startswith(said)
+    assert proxy.requests == []
 
 
 async def test_a_proxy_is_asked_for_a_tunnel_with_its_password() -> None:
