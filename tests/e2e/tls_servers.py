@@ -95,6 +95,7 @@ def tls_server(folder: Path, upstream: str, *, flaw: str = "", directives: str =
     )
     leaf.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
     authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(str(folder / "client.pem"))
+    (folder / "client.pem").chmod(0o600)  # it holds a key
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
