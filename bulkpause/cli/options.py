@@ -294,7 +294,15 @@ verify_options = _all(
 
 
 doctor_options = _all(
-    _section("Safety", _option("--sandbox", is_flag=True, help="Look at an emulated Partner Center instead.")),
+    _section(
+        "Safety",
+        _option("--sandbox", is_flag=True, help="Look at an emulated Partner Center instead."),
+        _option(
+            "--leak-test",
+            is_flag=True,
+            help="Prove instead, with planted secrets, that none gets out; some ten seconds.",
+        ),
+    ),
     runs_dir_option,
     json_option,
     _PROGRESS,
