@@ -77,6 +77,9 @@ def test_a_proxy_masks_its_user_and_password(text: str, url: str, printed: str) 
     [
         "socks5://u:pw@host:1",
         "http://u:pw",
+        "http://u:1/pw@host:1",
+        "http://u:1#pw@host:1",
+        "http://u:1?pw@host:1",
         "http://",
         "http://host:0",
         "http://host:99999",

@@ -96,6 +96,7 @@ class ProxyUrl(Secret):
         try:
             parts = urlsplit(url)
             usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            usable = usable and "@" not in url.partition(parts.netloc)[2]  # else part of a password is host and port
         except ValueError:  # its text can quote the password
             usable = False
         if not usable or not is_visible_ascii(url):
