@@ -12,9 +12,10 @@ from types import NoneType
 from typing import Any, Final, get_args
 
 from bulkpause.errors import ConfigError
+from bulkpause.redaction import MASK
 from bulkpause.settings.checks import refusal
 from bulkpause.settings.tree import WELL_KNOWN, Settings
-from bulkpause.settings.values import MASK, REFERENCE_FORMS, Parsed, ProxyReference, ProxyUrl, Secret, SecretReference
+from bulkpause.settings.values import REFERENCE_FORMS, Parsed, ProxyReference, ProxyUrl, Secret, SecretReference
 
 FILE_NAME = "bulkpause.toml"
 FLAGS = {
