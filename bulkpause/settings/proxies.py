@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from bulkpause.redaction import MASK
 from bulkpause.settings.checks import is_loopback, refusal
-from bulkpause.settings.values import MASK, ProxyUrl, Secret
+from bulkpause.settings.values import ProxyUrl, Secret
 
 
 def find_proxy(url: str, environ: Mapping[str, str], *, key: str = "api.proxy") -> tuple[ProxyUrl, str] | None:

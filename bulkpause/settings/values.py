@@ -18,9 +18,7 @@ from urllib.parse import urlsplit
 
 from bulkpause.guards import FORMS, Guard, parse_guard
 from bulkpause.limits import Moment, parse_duration, parse_until, resolve_until, spell_duration
-
-MASK = "****"
-"""What is printed in place of a secret."""
+from bulkpause.redaction import MASK
 
 _UNIT_S = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
