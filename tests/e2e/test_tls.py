@@ -39,12 +39,12 @@ def origin_of(operator: Operator) -> str:
 def test_every_report_is_paused_once_however_the_gateway_is_set_up(
     an_operator: MakeOperator, tmp_path: Path, directives: str, version: str, most_on_one: int
 ) -> None:
-    operator = an_operator(reports=60)
+    operator = an_operator(reports=30)
     with tls_server(tmp_path / "nginx", origin_of(operator), directives=directives) as server:
         ran = pause_all(operator, server)
         seen = server.requests
-    assert (ran.code, ran.statuses) == (0, {"succeeded": 60})
-    assert len(ran.puts) == ran.summary["sent"] == 60
+    assert (ran.code, ran.statuses) == (0, {"succeeded": 30})
+    assert len(ran.puts) == ran.summary["sent"] == 30
     assert {line[1] for line in seen} == {version}
     connections = [line[0] for line in seen]
     assert max(map(connections.count, connections)) <= most_on_one

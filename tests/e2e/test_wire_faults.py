@@ -38,8 +38,16 @@ def pause_over(operator: Operator, wire: Relay, **env: str) -> Ran:
     return operator.run(*arguments_of(operator, wire), "--no-snapshot", env=more, may_abandon=True)
 
 
-@pytest.mark.parametrize("fault", ["flip", "reset", "close"])
-@pytest.mark.parametrize("after_bytes", [1, 900, 3500], ids=["first byte", "in the certificate", "in a reply"])
+@pytest.mark.parametrize(
+    ("fault", "after_bytes"),
+    [
+        pytest.param("flip", 1, id="flipped, the first byte"),
+        pytest.param("flip", 900, id="flipped, in the certificate"),
+        pytest.param("flip", 3500, id="flipped, in a reply"),
+        pytest.param("reset", 900, id="reset, in the certificate"),
+        pytest.param("close", 3500, id="closed, in a reply"),
+    ],
+)
 def test_a_connection_that_is_corrupted_or_cut_costs_a_retry_and_no_more(
     an_operator: MakeOperator, fault: Fault, after_bytes: int
 ) -> None:
