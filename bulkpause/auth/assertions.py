@@ -56,7 +56,7 @@ def assertion_from_github(
         parts = urlsplit(url.strip())
         is_good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
     except ValueError:  # brackets that are no address, or a port that is none
-        is_good = False
+        parts, is_good = urlsplit(""), False
     if not is_good:
         raise ConfigError("ACTIONS_ID_TOKEN_REQUEST_URL is no https URL: nothing else gets the token of the job.")
     learn(request_token)

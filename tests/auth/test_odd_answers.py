@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,8 +29,8 @@ def id_token(**claims: object) -> str:
     )
 
 
-GOOD: Mapping[str, object] = {"access_token": "token", "expires_in": 3600, "refresh_token": "new", "scope": "a b"}
-CODE: Mapping[str, object] = {
+GOOD: dict[str, object] = {"access_token": "token", "expires_in": 3600, "refresh_token": "new", "scope": "a b"}
+CODE: dict[str, object] = {
     "device_code": "d",
     "user_code": "U",
     "verification_uri": "https://login.example/device",
