@@ -112,8 +112,11 @@ def acquire_for(
 
 
 def token_timeout_s(settings: Settings, flow: Flow) -> float:
-    """How long one token may take: a person who is asked for it takes longer than Entra."""
-    return DEVICE_CODE_PATIENCE_S if flow == "device_code" else settings.auth.timeout_s
+    """How long one token may take: a person who is asked for it takes longer than Entra.
+
+    A little more than its request may, which tells better what was wrong.
+    """
+    return DEVICE_CODE_PATIENCE_S if flow == "device_code" else settings.auth.timeout_s + 1.0
 
 
 def credential_of(

@@ -33,6 +33,8 @@ from bulkpause.settings import (
         (Auth, "flow", "password"),
         (Auth, "tenant_id", "contoso/../x"),
         (Auth, "tenant_id", ""),
+        (Auth, "tenant_id", "common"),
+        (Auth, "tenant_id", "Organizations"),
         (Auth, "client_id", "a b"),
         (Auth, "scope", "a b"),
         (Auth, "authority", "http://login.microsoftonline.com"),

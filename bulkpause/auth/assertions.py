@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from bulkpause.auth.ready import one_token, output_of, text_of
 from bulkpause.auth.tokens import Acquire
@@ -52,11 +52,16 @@ def assertion_from_github(
 
     https://docs.github.com/en/actions/reference/security/oidc
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        is_good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:  # brackets that are no address, or a port that is none
+        parts, is_good = urlsplit(""), False
+    if not is_good:
         raise ConfigError("ACTIONS_ID_TOKEN_REQUEST_URL is no https URL: nothing else gets the token of the job.")
     learn(request_token)
-    wanted = f"{url}{'&' if parts.query else '?'}{urlencode({'audience': audience})}"
+    asked = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "audience"]
+    wanted = parts._replace(query=urlencode([*asked, ("audience", audience)]), fragment="").geturl()
 
     def fetch() -> str:
         from bulkpause.auth.refusals import judge_issuer_answer  # noqa: PLC0415 - with what is slow to import

@@ -8,6 +8,7 @@ from typing import Final
 
 from bulkpause.auth.entra import Conversation, EntraApp
 from bulkpause.auth.person import Granted, needs_login, read_grant, renew
+from bulkpause.auth.refusals import one_line
 from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
 from bulkpause.errors import AuthError, TokenUnavailableError
@@ -17,6 +18,9 @@ SLOWER_S: Final = 5.0
 
 PATIENCE_S: Final = 1000.0
 """More than the 15 min that a code of Entra's is good for."""
+
+LONGEST_LIFE_S: Final = 3600.0
+"""No code is waited for longer, whatever its answer says."""
 
 AGAIN: Final = "Run it again for a new one"
 
@@ -35,13 +39,14 @@ def sign_in_by_code(
     """
     scopes = [conversation.app.scope]
     flow = dict(conversation.ask(lambda msal: msal.initiate_device_flow(scopes, claims_challenge=claims)))
-    if not {"device_code", "user_code", "verification_uri"} <= flow.keys():
+    if not all(isinstance(flow.get(name), str) for name in ("device_code", "user_code", "verification_uri")):
         raise TokenUnavailableError("Entra's answer holds no code to sign in with")
-    life_s, interval_s = float(flow["expires_in"]), float(flow["interval"])
+    life_s = min(float(flow["expires_in"]), LONGEST_LIFE_S)
+    interval_s = min(max(float(flow["interval"]), 0.0), life_s)
     deadline = clock.now() + timedelta(seconds=life_s)
     prompt(
-        f"To sign in, open {flow['verification_uri']} in a browser, on any machine, and enter the code "
-        f"{flow['user_code']} within {life_s / 60:.0f} min. Ctrl-C gives up."
+        f"To sign in, open {one_line(flow['verification_uri'])} in a browser, on any machine, and enter the code "
+        f"{one_line(flow['user_code'])} within {life_s / 60:.0f} min. Ctrl-C gives up."
     )
     while clock.now() < deadline:
         wait(interval_s)

@@ -83,3 +83,11 @@ def read_private(file: Path) -> bytes | None:
         return None
     except OSError as error:
         raise AuthError(f"{file}, which holds a sign-in, cannot be read: {error.strerror}") from None
+
+
+def delete(file: Path) -> None:
+    """Delete the file, if it is there. Raises AuthError."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise AuthError(f"{file} cannot be deleted: {error.strerror}") from None

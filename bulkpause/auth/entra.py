@@ -5,6 +5,7 @@ MSAL is synchronous and slow to import, so all of this runs in the thread of `To
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from bulkpause.auth.refusals import judge_error
+from bulkpause.auth.refusals import judge_error, one_line
 from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
 from bulkpause.errors import AuthError, ConfigError, TokenUnavailableError
@@ -22,6 +23,12 @@ T = TypeVar("T")
 
 CAPABILITIES = ["CP1"]
 """It can answer a claims challenge, so Entra may let the service send one."""
+
+LONGEST_LIFE_S = 10 * 365 * 86_400
+"""Whoever tells of more tells nonsense."""
+
+_CANNOT_USE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, OSError)
+"""MSAL's words for settings and answers that it cannot use; it checks the shape of neither."""
 
 Credential = Callable[[], "str | Mapping[str, object]"]
 """What proves the app to MSAL, read when it is needed; it may go to a file."""
@@ -97,8 +104,8 @@ class MsalObject(ABC):
             failure.__context__ = None
         except ConfigError as error:
             failure = AuthError(str(error))
-        except (ValueError, KeyError, TypeError, OSError) as error:  # MSAL's words for what it cannot use
-            failure = AuthError(f"sign-in at {self._where} is not possible: {error}")
+        except _CANNOT_USE as error:
+            failure = AuthError(f"sign-in at {self._where} is not possible: {one_line(str(error))}")
         finally:
             if self._road is not None:
                 self._road.close()  # the next request is an hour away
@@ -198,7 +205,9 @@ def forgetful_cache() -> Any:
 def read_token(result: Mapping[str, object], asked_at: datetime, *, source: str = "Entra") -> Token:
     """The token in MSAL's answer; its life counts from when it was asked for. Raises AuthError."""
     match result:
-        case {"access_token": str(value), "expires_in": int(lifetime_s)}:
+        case {"access_token": str(value), "expires_in": int(lifetime_s)} if (
+            re.fullmatch(r"[!-~]+", value) and 0 < lifetime_s <= LONGEST_LIFE_S
+        ):
             expires_at = asked_at + timedelta(seconds=lifetime_s)
             return Token(value, source, obtained_at=asked_at, expires_at=expires_at)
         case {"error": _}:

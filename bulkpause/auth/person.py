@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bulkpause.auth import claims as jwt
 from bulkpause.auth.entra import CAPABILITIES, Conversation, Credential, EntraApp, read_token
+from bulkpause.auth.refusals import one_line
 from bulkpause.auth.store import ClientKind, Kept, SignIn, SignInKey, SignInStore
 from bulkpause.auth.tokens import Acquire, Token
 from bulkpause.clock import Clock
@@ -54,7 +55,7 @@ def read_grant(answer: Mapping[str, Any], asked_at: datetime) -> Granted:
     return Granted(
         token=token,
         refresh_token=fresh if isinstance(fresh, str) and fresh else None,
-        account=account if isinstance(account, str) else None,
+        account=one_line(account) if isinstance(account, str) else None,
     )
 
 

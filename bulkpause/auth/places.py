@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from bulkpause.auth.durable import read_private, sync_file, sync_folder, write_durably
+from bulkpause.auth.durable import delete, read_private, sync_file, sync_folder, write_durably
 from bulkpause.errors import AuthError, ConfigError
 
 Kind = Literal["encrypted", "keyring", "file"]
@@ -93,7 +93,7 @@ class PlainFiles:
 
     def delete(self, name: str) -> None:
         """See Place."""
-        _unlink(self._file(name))
+        delete(self._file(name))
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.secret"
@@ -163,7 +163,7 @@ class Encrypted:
             return
         if self._platform != "win32":  # the entry itself; msal-extensions deletes none, so it is emptied
             self._attempt(name, "emptied", lambda: self._build(self._file(name)).save(""))
-        _unlink(self._file(name))
+        delete(self._file(name))
 
     def _save(self, file: Path, text: str) -> None:
         if self._platform != "win32":  # the entry is the system's, and the file only a sign of it
@@ -223,10 +223,3 @@ def _keyring() -> Any:
 
 def _kind_of(backend: Any) -> str:
     return type(backend).__module__.rpartition(".")[2]
-
-
-def _unlink(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise AuthError(f"{file} cannot be deleted: {error.strerror}") from None

@@ -135,7 +135,8 @@ def judge_error(payload: Mapping[str, object], *, retry_after_s: float | None = 
     numbers = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
     numbers += [int(code) for code in re.findall(r"AADSTS(\d{4,8})", str(payload.get("error_description")))]
     hint = next((f": {HINTS[code]}" for code in numbers if code in HINTS), "")
-    trace = f" (trace id {payload['trace_id']})" if payload.get("trace_id") else ""
+    trace_id = str(payload.get("trace_id") or "")
+    trace = f" (trace id {trace_id})" if re.fullmatch(r"[0-9A-Za-z-]{1,64}", trace_id) else ""
     text = f"sign-in refused{hint}. {_words(payload)}{trace}"
     if payload.get("error") in TRANSIENT_ERRORS or TRANSIENT_CODES.intersection(numbers):
         return TokenUnavailableError(text, retry_after_s=retry_after_s)
@@ -192,15 +193,20 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _words(payload: Mapping[str, object]) -> str:
     """Entra's own description without its tail of ids, else the OAuth error word."""
     said = (payload.get(name) for name in ("error_description", "error", "message"))
-    text = " ".join(str(next(filter(None, said), "no reason given")).split())
-    text = re.split(r"\s*Trace ID:", text, maxsplit=1)[0]
+    return one_line(re.split(r"\s*Trace ID:", str(next(filter(None, said), "no reason given")), maxsplit=1)[0])
+
+
+def one_line(words: str) -> str:
+    """The far side's words as one line of printable text, and not too much of it."""
+    words = words[: 4 * MESSAGE_LIMIT]
+    text = " ".join("".join(character if character.isprintable() else " " for character in words).split())
     return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}..."
 
 
 def _json_object(body: str) -> Mapping[str, object] | None:
     try:
         payload = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of brackets by the thousand
         return None
     return payload if isinstance(payload, dict) else None
 

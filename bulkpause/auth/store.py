@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, get_args
 
 import orjson
 
-from bulkpause.auth.durable import make_private, read_private, write_durably
+from bulkpause.auth.durable import delete, make_private, read_private, write_durably
 from bulkpause.auth.places import Kind, Place, Wanted, choose_kind, open_place, prove
 from bulkpause.errors import AuthError, ConfigError, TokenUnavailableError
 
@@ -117,7 +117,10 @@ class SignInStore:
                 f"another process has been renewing this sign-in for {timeout_s:g} s (lock {lock.lock_file})"
             ) from None
         except OSError as error:
-            raise AuthError(f"{self._folder}, where sign-ins are kept, cannot be written: {error.strerror}") from None
+            raise AuthError(
+                f"{lock.lock_file}, the lock of the sign-in, cannot be written: {error.strerror}. Each run renews the "
+                "sign-in: this folder and its files have to be this user's own, and writable"
+            ) from None
         try:
             yield
         finally:
@@ -150,6 +153,7 @@ class SignInStore:
         One that had been kept elsewhere is deleted there. Whoever has a plain file made is told, loudly.
         """
         make_private(self._folder)
+        self._drop_drafts(sign_in.key)
         before = self.find(sign_in.key)
         payload = {"refresh_token": kept.refresh_token, "seed_sha256": kept.seed_sha256}
         self._open(sign_in.kept_in).save(sign_in.key.name, orjson.dumps(payload).decode())
@@ -198,11 +202,17 @@ class SignInStore:
     def remove(self, key: SignInKey) -> SignIn | None:
         """Keep it no longer; what was removed, None if there was none."""
         sign_in = self.find(key)
+        self._drop_drafts(key)
         if sign_in is None:
             return None
         self._open(sign_in.kept_in).delete(key.name)
-        (self._folder / f"{key.name}.json").unlink(missing_ok=True)
+        delete(self._folder / f"{key.name}.json")
         return sign_in
+
+    def _drop_drafts(self, key: SignInKey) -> None:
+        """Delete what a process left that was killed while it wrote; there may be a secret in it."""
+        for draft in self._folder.glob(f".{key.name}.*"):
+            delete(draft)
 
     def _open(self, kind: Kind) -> Place:
         try:

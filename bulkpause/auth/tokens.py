@@ -58,7 +58,9 @@ class Start(Protocol):
 
 def in_daemon_thread(acquire: Callable[[], Token], /) -> asyncio.Future[Token]:
     """Run `acquire` in a thread that a stopping run need not wait for, as `asyncio.to_thread` would make it."""
-    return asyncio.wrap_future(begin_aside(acquire, name="token"))
+    future = asyncio.wrap_future(begin_aside(acquire, name="token"))
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio complains if nobody waits
+    return future
 
 
 def wait_before_next_try_s(failures: int, asked_s: float | None, *, left_s: float) -> float:
@@ -103,6 +105,7 @@ class Tokens:
         self._claims: str | None = None
         self._refused: set[str] = set()
         self._flight: tuple[asyncio.Future[Token], float, str | None] | None = None
+        self._landed_s = float("-inf")
         self._failures = 0
         self._not_before_s = float("-inf")
         self._without_since_s: float | None = None
@@ -169,10 +172,17 @@ class Tokens:
         return token.value
 
     async def _fetch(self) -> tuple[Token, float]:
-        """Join the acquisition under way or start one. There is never a second beside it, even if it hangs."""
+        """Join the acquisition under way or start one. There is never a second beside it, even if it hangs.
+
+        One that failed while nobody waited for it is old news: it may have healed since.
+        """
+        if self._flight is not None and _failed_unheard(self._flight[0]):
+            await self._clock.sleep(max(0.0, self._landed_s + FIRST_WAIT_S - self._clock.monotonic_s()))
+            self._flight = None
         if self._flight is None:
             claims = self._claims
             self._flight = self._start(partial(self._acquire, claims=claims)), self._clock.monotonic_s(), claims
+            self._flight[0].add_done_callback(self._land)
         future, started_s, proven = self._flight
         done, _ = await asyncio.wait({future}, timeout=self._token_timeout_s)
         if not done:
@@ -187,6 +197,9 @@ class Tokens:
         if token.expires_at <= self._clock.now():
             raise TokenUnavailableError(f"the token from {token.source} expired at {_rfc3339(token.expires_at)}")
         return token, (self._clock.monotonic_s() - started_s) * 1000
+
+    def _land(self, _future: asyncio.Future[Token]) -> None:
+        self._landed_s = self._clock.monotonic_s()
 
     def _adopt(self, token: Token, elapsed_ms: float) -> None:
         if self._token is not None and self._token.value == token.value:
@@ -233,6 +246,12 @@ class Tokens:
     def _patience_left_s(self) -> float:
         now_s = self._clock.monotonic_s()
         return self._give_up_after_s - (now_s - (now_s if self._without_since_s is None else self._without_since_s))
+
+
+def _failed_unheard(future: asyncio.Future[Token]) -> bool:
+    """Whether it has failed in a way that may heal, and did not say when to ask again."""
+    failure = future.exception() if future.done() else None
+    return isinstance(failure, TokenUnavailableError) and failure.retry_after_s is None
 
 
 def _rfc3339(at: datetime) -> str:

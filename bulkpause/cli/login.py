@@ -123,27 +123,35 @@ def _signed_in(settings: Settings, method: Method) -> Granted:
     from bulkpause.clock import SystemClock  # noqa: PLC0415
     from bulkpause.signin import app_of, credential_of, key_of, store_of  # noqa: PLC0415
 
-    key_of(settings)
-    store_of(settings, say=streams.say).prove()
+    key, store = key_of(settings), store_of(settings, say=streams.say)
+    with store.locked(key, timeout_s=LOCK_TIMEOUT_S):  # all that keeping it takes, but for the sign-in itself
+        store.prove()
+        store.find(key)
     clock, app = SystemClock(), app_of(settings, "refresh_token")
     if method == "device code":
         return sign_in_by_code(Conversation(app), prompt=streams.say, wait=time.sleep, clock=clock)
+    is_at_hand = _fitting() == "browser"
     return sign_in_by_browser(
         Conversation(app, credential_of(settings, clock=clock)),
         prompt=streams.say,
-        open_browser=_open_browser if _fitting() == "browser" else lambda _url: None,
+        open_browser=lambda url: _open_browser(url, settings) if is_at_hand else None,
         clock=clock,
     )
 
 
-def _open_browser(url: str) -> None:
-    """Open the desktop's browser, if it has one; the address has been said in any case."""
+def _open_browser(url: str, settings: Settings) -> None:
+    """Open the desktop's browser, if it has one; the address has been said in any case. It sees none of our secrets."""
     import webbrowser  # noqa: PLC0415 - keep --help quick
 
-    try:
+    from bulkpause.settings import without_secrets  # noqa: PLC0415
+
+    hidden = {name: os.environ.pop(name) for name in os.environ.keys() - without_secrets(os.environ, settings).keys()}
+    try:  # webbrowser hands on the environment of this process, and takes no other
         webbrowser.open(url)
     except webbrowser.Error as error:
         streams.say(f"No browser could be opened: {error}.")
+    finally:
+        os.environ.update(hidden)
 
 
 def _keep(settings: Settings, method: Method, granted: Granted) -> int:

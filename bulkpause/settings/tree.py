@@ -111,6 +111,9 @@ class Auth:
             value = getattr(self, name)
             if value is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*", value):
                 raise SettingError(f"auth.{name}", value, "must be a UUID or a domain name")
+        if self.tenant_id is not None and self.tenant_id.lower() in {"common", "organizations", "consumers"}:
+            why = "must name the one tenant whose reports these are: its UUID or a domain name"
+            raise SettingError("auth.tenant_id", self.tenant_id, why)
         token = None if isinstance(self.token, SecretReference) else self.token
         if token is not None and not is_visible_ascii(token.reveal()):
             raise SettingError("auth.token", token, "must be the token alone: no 'Bearer', no blank, no line break")

@@ -162,7 +162,32 @@ def test_github_without_an_assertion_is_told(tmp_path: Path, reply: Reply, text:
     assert len(issuer.asked) == 1
 
 
-@pytest.mark.parametrize("url", ["http://localhost/idtoken", "https://", "idtoken"])
+@pytest.mark.parametrize(
+    ("rest", "query"),
+    [
+        ("", {}),
+        ("?", {}),
+        ("?api-version=2.0&", {"api-version": "2.0"}),
+        ("?api-version=2.0#part", {"api-version": "2.0"}),
+        ("?audience=another&a=1\n", {"a": "1"}),
+    ],
+)
+def test_the_audience_is_asked_for_whatever_githubs_address_ends_with(
+    tmp_path: Path, rest: str, query: dict[str, str]
+) -> None:
+    with github(lambda _: said({"value": "good"}), tmp_path) as (issuer, trust):
+        url = f"{issuer.origin}/idtoken{rest}"
+        fetch = assertion_from_github(
+            url, "job-token", audience=AUDIENCE, trust=trust, proxy=None, timeout_s=5, learn=nobody
+        )
+        assert fetch() == "good"
+    assert [(asked.path, asked.query) for asked in issuer.asked] == [("/idtoken", {**query, "audience": AUDIENCE})]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost/idtoken", "https://", "idtoken", "https://[bad", "https://host:99999/", "https://u:p@host/"],
+)
 def test_the_token_of_the_job_goes_over_https_only(url: str) -> None:
     with pytest.raises(ConfigError, match="no https URL"):
         assertion_from_github(url, "job-token", audience=AUDIENCE, trust=Trust(), proxy=None, timeout_s=5, learn=nobody)

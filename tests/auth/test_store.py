@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -343,3 +344,21 @@ def test_a_sign_in_whose_place_has_gone_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(AuthError, match="does not work here"):
         a_store(tmp_path, place=gone).load(a_sign_in(kept_in="keyring"))
+
+
+def test_what_a_killed_process_left_half_written_goes_at_the_next_write_and_at_logout(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    forgets: list[Callable[[], object]] = [lambda: store.save(a_sign_in(), Kept("new")), lambda: store.remove(KEY)]
+    for forget in forgets:
+        for name in (f".{KEY.name}.secret.abc", f".{KEY.name}.json.def"):
+            (tmp_path / name).write_text("old", encoding="utf-8")
+        (tmp_path / ".another.secret.abc").touch()
+        forget()
+        assert [file.name for file in tmp_path.glob(".*")] == [".another.secret.abc"]
+
+
+@posix
+def test_a_lock_that_is_not_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / f"{KEY.name}.lock").mkdir()
+    with pytest.raises(AuthError, match=rf"{KEY.name}\.lock, the lock of the sign-in, cannot be written: Is a dir"):
+        _lock(a_store(tmp_path))

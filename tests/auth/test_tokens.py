@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import itertools
 import threading
 from collections.abc import Callable, Coroutine
@@ -285,6 +286,18 @@ async def test_a_late_sign_in_still_counts() -> None:
 
 
 @virtually
+async def test_a_failure_that_comes_too_late_is_old_news_and_asked_about_anew() -> None:
+    desk = Desk(FakeEntra([TokenUnavailableError("503")], takes_s=32))
+    acquisition = asyncio.ensure_future(desk.tokens.token())
+    await desk.until(31)
+    desk.entra.takes_s = 1
+    assert await acquisition == "token-2"
+    assert desk.entra.called_at_s == [0, 37]
+    assert now_s() == 38
+    assert len(desk.facts("token_renewal_failed")) == 1
+
+
+@virtually
 async def test_when_the_leader_is_cancelled_the_next_caller_takes_over_its_flight() -> None:
     desk = Desk(FakeEntra(takes_s=10))
     async with asyncio.TaskGroup() as callers:
@@ -314,6 +327,17 @@ async def test_the_thread_hands_over_the_token_or_the_failure(failure: BaseExcep
 
     (outcome,) = await asyncio.gather(in_daemon_thread(acquire), return_exceptions=True)
     assert outcome == (failure or a_token(60))
+
+
+async def test_a_failure_that_nobody_waits_for_is_no_complaint() -> None:
+    def acquire() -> Token:
+        raise AuthError("too late")
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
+    await asyncio.wait([in_daemon_thread(acquire)])
+    gc.collect()
+    assert complaints == []
 
 
 def test_a_hanging_thread_holds_up_neither_the_loop_nor_the_exit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import webbrowser
@@ -233,6 +234,22 @@ def test_a_store_that_does_not_work_is_told_before_anybody_is_asked(cli: Cli, se
     assert sandbox.journal.entries == ()
 
 
+@pytest.mark.parametrize(("name", "text"), [("json", "is no sign-in of bulkpause"), ("lock", "cannot be written")])
+def test_what_would_keep_a_sign_in_from_being_kept_is_told_before_anybody_is_asked(
+    cli: Cli, serve_person: ServePerson, name: str, text: str
+) -> None:
+    sandbox = serve_person()
+    assert cli("login", "--device-code").code == 0
+    before = len(sandbox.journal.entries)
+    (file,) = (cli.folder / "state").rglob(f"*.{name}")
+    file.unlink()
+    file.mkdir() if name == "lock" else file.touch(mode=0o600)
+    said = cli("login", "--device-code")
+    assert said.code == 77
+    assert text in said.err
+    assert len(sandbox.journal.entries) == before
+
+
 @pytest.mark.parametrize("is_reference", [False, True])
 def test_a_browser_opens_the_page_where_there_is_a_desktop(
     cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch, is_reference: bool
@@ -290,6 +307,25 @@ def test_a_browser_that_does_not_open_is_said(
     said = cli("login")
     assert said.code == 77
     assert "No browser could be opened: could not locate runnable browser." in said.err
+
+
+def test_a_browser_sees_no_secret(cli: Cli, serve_person: ServePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = serve_person()
+    seen: list[dict[str, str]] = []
+
+    def look(_url: str) -> bool:
+        seen.append(dict(os.environ))
+        return True
+
+    monkeypatch.setattr("webbrowser.open", look)
+    monkeypatch.setattr("bulkpause.cli.login._fitting", lambda: "browser")
+    monkeypatch.setattr("bulkpause.auth.browser.Receiver.wait", lambda _self, _patience_s: None)
+    before = dict(os.environ)
+    assert cli("login").code == 77
+    assert os.environ == before
+    (environ,) = seen
+    assert environ["AZURE_CLIENT_ID"] == sandbox.client_id
+    assert sandbox.client_secret not in environ.values()
 
 
 def test_without_a_refresh_token_there_is_nothing_to_keep(
