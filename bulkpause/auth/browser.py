@@ -30,6 +30,17 @@ PATIENCE_S: Final = 600.0
 
 _LONGEST_BODY: Final = 65_536
 _SLOWEST_S: Final = 10.0
+_STYLE: Final = (
+    ":root{color-scheme:light dark}"
+    "body{font:1.15rem/1.6 system-ui,sans-serif;max-width:34rem;margin:22vh auto;padding:0 1.5rem}"
+    "h1{font-size:1rem;letter-spacing:.04em;opacity:.6}"
+)
+_PAGE: Final = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>bulkpause</title><style>{style}</style></head>
+<body><h1>bulkpause</h1><p>{text}</p></body></html>
+"""
 
 
 def sign_in_by_browser(
@@ -182,12 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: it would be in the terminal."""
 
     def _show(self, status: HTTPStatus, text: str) -> None:
-        page = f"<!DOCTYPE html><meta charset=utf-8><title>bulkpause</title><p>{html.escape(text)}</p>\n".encode()
+        page = _PAGE.format(style=_STYLE, text=html.escape(text)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Content-Security-Policy", "default-src 'none'")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         self.end_headers()
         self.wfile.write(page)

@@ -51,6 +51,9 @@ def login(**options: Any) -> int:
         return _show_status(settings, as_json=options["as_json"])
     if options["no_input"]:
         raise UsageError("A person has to sign in, and --no-input forbids to ask one. See --status for who is.")
+    from bulkpause.signin import key_of  # noqa: PLC0415 - keep --help quick
+
+    key_of(settings)  # what is missing is said before anything else
     settings = with_secrets(settings)
     method = _chosen(options)
     granted = _in_thread(lambda: _signed_in(settings, method))

@@ -60,11 +60,11 @@ def test_a_virtual_machine_has_its_own_identity_or_the_one_that_is_named(
 
 
 def test_app_service_has_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    granted = {"access_token": "app service", "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"}
+    granted = {"access_token": "app-service", "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"}
     with serve(lambda _: said(granted)) as issuer:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{issuer.origin}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "planted")
-        assert identity()().value == "app service"
+        assert identity()().value == "app-service"
     assert issuer.asked[0].headers["X-IDENTITY-HEADER"] == "planted"
 
 

@@ -98,7 +98,7 @@ def test_what_a_page_shows_of_an_error_is_escaped(a_sandbox: MakeSandbox) -> Non
         by_browser(a_sandbox(), pages, error="server", error_description="<script>alert(1)</script>", code="")
     assert "<script>" not in pages[0].text
     assert "&lt;script&gt;" in pages[0].text
-    assert pages[0].headers["Content-Security-Policy"] == "default-src 'none'"
+    assert pages[0].headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def test_nobody_signs_in_in_time(a_sandbox: MakeSandbox) -> None:
