@@ -112,6 +112,7 @@ ORDINARY = [
     "report 0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90 of joe@contoso.example",
     "https://localhost:8443/insights/v1/mpn/ScheduledReport/pause/x?a=b@c",
     "the monkey's keyring: svc/me",
+    "must be http://host:port or http://user:password@host:port, odd characters percent-encoded",
     "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent is the client secret value.",
     "set auth.token_file, or auth.certificate_passphrase",
     "AZURE_CLIENT_SECRET (auth.client_secret)",
