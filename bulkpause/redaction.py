@@ -20,6 +20,9 @@ _WORDS_OF_JSON: Final = frozenset({"true", "false", "null"})
 HEAD: Final = 16
 """So many characters of a longer secret betray it: a message may have been cut in its midst."""
 
+CUT: Final = "…"
+"""What a message ends in that was too long."""
+
 _TRIGGERS: Final = (
     *("bearer", "basic", "eyj", "authorization", "cookie", "assertion", "password", "passphrase"),
     *("_token", "accesstoken", "refreshtoken", "idtoken", "client_secret", "clientsecret", "device_code"),
@@ -132,6 +135,14 @@ class Redactor:
         for whole in met:
             if len(whole) > HEAD:
                 text = _without_beginning(text, whole)
+        return self._without_end(text) if text.endswith(CUT) else text
+
+    def _without_end(self, text: str) -> str:
+        """`text`, which was cut, without what may be the beginning of a secret before the cut, however little of it."""
+        for head, whole in self._known:
+            for length in range(min(HEAD, len(whole)) - 1, SHORTEST - 1, -1):
+                if text.endswith(head[:length] + CUT):
+                    return f"{text[: -length - len(CUT)]}{MASK}{CUT}"
         return text
 
 

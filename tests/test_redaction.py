@@ -62,6 +62,12 @@ def test_the_beginning_of_a_known_secret_that_was_cut_is_struck_as_well(secret: 
     assert secret[:HEAD] not in said
 
 
+@pytest.mark.parametrize("secret", ["open-sesame", "a much longer one than that"])
+@pytest.mark.parametrize("kept", range(4, 11))
+def test_what_a_cut_has_left_of_a_known_secret_is_struck_however_short(secret: str, kept: int) -> None:
+    assert Redactor([secret]).text(f"it is {secret[:kept]}…") == f"it is {MASK}…"
+
+
 @given(PRINTED)
 def test_what_is_struck_stays_struck(secret: str) -> None:
     redactor = Redactor([secret])
