@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
@@ -131,19 +133,34 @@ def _signed_in(settings: Settings, method: Method) -> Granted:
     return sign_in_by_browser(
         Conversation(app, credential_of(settings, clock=clock)),
         prompt=streams.say,
-        open_browser=_open_browser if _fitting() == "browser" else lambda _url: None,
+        open_browser=partial(_open_browser, settings) if _fitting() == "browser" else lambda _url: None,
         clock=clock,
     )
 
 
-def _open_browser(url: str) -> None:
+def _open_browser(settings: Settings, url: str) -> None:
     """Open the desktop's browser, if it has one; the address has been said in any case."""
     import webbrowser  # noqa: PLC0415 - keep --help quick
 
     try:
-        webbrowser.open(url)
+        with _secrets_out_of_environment(settings):
+            webbrowser.open(url)
     except webbrowser.Error as error:
         streams.say(f"No browser could be opened: {error}.")
+
+
+@contextmanager
+def _secrets_out_of_environment(settings: Settings) -> Iterator[None]:
+    """While entered, what is started inherits none: a browser lives on, and webbrowser takes no environment."""
+    from bulkpause.settings import without_secrets  # noqa: PLC0415 - keep --help quick
+
+    hidden = {name: os.environ[name] for name in os.environ.keys() - without_secrets(os.environ, settings).keys()}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _keep(settings: Settings, method: Method, granted: Granted) -> int:
