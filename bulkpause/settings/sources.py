@@ -44,6 +44,9 @@ FLAGS = {
 SECRETS_DIR: Final = "BULKPAUSE_SECRETS_DIR"
 """The variable that is --secrets-dir."""
 
+LONGEST_BYTES: Final = 65_536
+"""More than any setting has."""
+
 PREFIX: Final = "BULKPAUSE_"
 """How our variables begin."""
 
@@ -169,9 +172,12 @@ def _refuse_misspelt(file: Path, known: Iterable[str]) -> None:
 
 
 def _mounted(file: Path, key: str) -> str:
-    """The text of a file that holds a setting which is no secret."""
+    """The text of a file that holds a setting which is no secret. A pipe is not waited for: every verb reads this."""
     try:
-        text = file.read_text(encoding="utf-8-sig").strip("\r\n")
+        if file.exists() and not file.is_file():
+            raise ConfigError(f"{key} cannot be read from {file}: it is no regular file")
+        with file.open("rb") as stream:
+            text = stream.read(LONGEST_BYTES).decode("utf-8-sig").strip("\r\n")
     except OSError as error:
         raise ConfigError(f"{key} cannot be read from {file}: {error.strerror}") from None
     except UnicodeDecodeError:
