@@ -24,6 +24,16 @@ def exposure(file: Path) -> str | None:
     return judge(file, mode=status.st_mode, is_ours=status.st_uid == os.geteuid())
 
 
+def is_private(descriptor: int) -> bool:
+    """Whether an open file is its owner's alone, as one that we have made ourselves is; true on Windows."""
+    return sys.platform == "win32" or stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077 == 0
+
+
+def chmod(file: Path) -> str:
+    """What to type to make it so."""
+    return f"chmod 600 {shlex.quote(str(file))}"
+
+
 def judge(file: Path, *, mode: int, is_ours: bool) -> str | None:
     """The same by what is known of the file. Pure."""
     if not stat.S_ISREG(mode):
@@ -35,6 +45,6 @@ def judge(file: Path, *, mode: int, is_ours: bool) -> str | None:
     else:
         return None
     return (
-        f"{file} can be read by {readers} (mode {stat.S_IMODE(mode):04o}): chmod 600 {shlex.quote(str(file))}"
+        f"{file} can be read by {readers} (mode {stat.S_IMODE(mode):04o}): {chmod(file)}"
         " (Kubernetes: defaultMode: 0400; Docker Compose: mode: 0400)"
     )

@@ -13,6 +13,8 @@ from bulkpause.models import Halt, HaltReason
 _CREDENTIALS: Final = frozenset({401, 407})
 """407 is what a proxy should say to a wrong password; some say 401."""
 
+_HTTPS_PORT: Final = 443
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -41,6 +43,11 @@ class Proxy:
     def address(self) -> str:
         """Its host and port, for a message."""
         return urlsplit(self.url).netloc
+
+    def is_at(self, host: str, port: int | None) -> bool:
+        """Whether that is where it listens; it does speak TLS then."""
+        parts = urlsplit(self.url)
+        return (parts.hostname, parts.port or _HTTPS_PORT) == (host.lower(), port)
 
 
 def refused_tunnel(status: int, *, proxy: str, host: str) -> Halt | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, Final
 
 MASK: Final = "****"
+"""What is printed in place of a secret."""
 
 SHORTEST: Final = 4
 """Shorter secrets are not looked for: they would be struck out of every other word, and are none."""

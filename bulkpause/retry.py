@@ -114,10 +114,10 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
     seconds = _seconds(text)
     if seconds is not None:
         return seconds
-    until = _http_date(text)
+    until = parse_http_date(text)
     if until is None:
         return None
-    return max(0.0, (until - (_http_date(headers.get("Date")) or now)).total_seconds())
+    return max(0.0, (until - (parse_http_date(headers.get("Date")) or now)).total_seconds())
 
 
 def _delay_s(policy: RetryPolicy, attempts: Sequence[Attempt], rng: random.Random) -> float:
@@ -145,7 +145,8 @@ def _seconds(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _http_date(text: str | None) -> datetime | None:
+def parse_http_date(text: str | None) -> datetime | None:
+    """The moment that a header names; None for what is no date."""
     if text is None:
         return None
     try:

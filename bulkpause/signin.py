@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from bulkpause.auth import (
     DEVICE_CODE_PATIENCE_S,
+    NOBODY,
     Acquire,
     Credential,
     EntraApp,
@@ -59,7 +60,7 @@ def flow_of(settings: Settings) -> Flow:
     stored = sign_in_of(settings) if may_count or auth.flow == "refresh_token" else None
     flow = auth.decide_flow(signed_in=stored is not None)
     if flow == "refresh_token" and stored is None and auth.refresh_token is None:
-        raise AuthError("nobody is signed in for this tenant and app: type `bulkpause login`.")
+        raise AuthError(f"{NOBODY}.")
     return flow
 
 

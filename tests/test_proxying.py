@@ -33,6 +33,20 @@ def test_user_and_password_are_told_apart_from_the_address(url: str, plain: str,
     assert proxy.address == plain.partition("//")[2]
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "port", "is_there"),
+    [
+        ("https://ann:pw@Proxy:8443", "proxy", 8443, True),
+        ("https://proxy", "proxy", 443, True),
+        ("https://[::1]:8443", "::1", 8443, True),
+        ("https://proxy:8443", "proxy", 443, False),
+        ("https://proxy:8443", "api", 8443, False),
+    ],
+)
+def test_a_proxy_is_known_again_by_its_host_and_port(url: str, host: str, port: int, *, is_there: bool) -> None:
+    assert Proxy.parse(url).is_at(host, port) is is_there
+
+
 @given(user=st.text(min_size=1).filter(lambda text: ":" not in text), password=st.text())
 def test_any_password_that_is_percent_encoded_arrives_and_never_shows(user: str, password: str) -> None:
     def encoded(text: str) -> str:

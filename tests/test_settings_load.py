@@ -419,6 +419,19 @@ PROXY = "http://proxy:8080"
             ("https://api.example/x", {"HTTPS_PROXY": PROXY, "NO_PROXY": exempt}, PROXY)
             for exempt in ("", ",", "xample", "i.example", "other", "www.api.example")
         ],
+        ("https://api.example./x", {"HTTPS_PROXY": PROXY, "NO_PROXY": "example."}, None),
+        *[
+            ("https://10.1.2.3/x", {"HTTPS_PROXY": PROXY, "NO_PROXY": exempt}, None)
+            for exempt in ("*", "10.1.2.3", "10.1.2.3:443", "a,10.0.0.0/8")
+        ],
+        *[
+            ("https://[2001:db8::1]/x", {"HTTPS_PROXY": PROXY, "NO_PROXY": exempt}, None)
+            for exempt in ("2001:db8::1", "[2001:DB8:0::1]", "[2001:db8::1]:443", "2001:db8::/32")
+        ],
+        *[
+            ("https://10.1.2.3/x", {"HTTPS_PROXY": PROXY, "NO_PROXY": exempt}, PROXY)
+            for exempt in ("3", "2.3", "10.1.2", "10.1.2.30", "10.2.0.0/16", "2001:db8::/32", "10.1.2.3/99", "[", "/")
+        ],
         ("https://api.example/x", {"HTTPS_PROXY": PROXY, "no_proxy": "x", "NO_PROXY": "*"}, PROXY),
         ("https://127.0.0.1:8443", {"HTTPS_PROXY": PROXY}, None),
         ("https://localhost:8443", {"ALL_PROXY": "socks5://proxy"}, None),

@@ -76,6 +76,9 @@ def test_a_value_on_its_limit_is_kept(section: Callable[..., Any], name: str, va
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://127.9.9.9:1/x", "http://127.9.9.9:1/x"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://10.1.2.3", "https://10.1.2.3"),
+        ("https://api.example.", "https://api.example."),
+        (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
     ],
 )
 def test_a_base_url_is_https_or_loopback(given: str, kept: str) -> None:
@@ -98,6 +101,10 @@ def test_a_base_url_is_https_or_loopback(given: str, kept: str) -> None:
         ("https://[", "must be a URL"),
         ("api.example", "must be a URL"),
         ("https://api.example/\nx", "must be a URL"),
+        ("https://api..example", "must be a URL"),
+        ("https://.", "must be a URL"),
+        (f"https://{'a' * 64}.example", "must be a URL"),
+        ("https://10.1.2.300", "must be a URL"),
         ("https://\u03b1pi.example", "must be a URL"),
     ],
 )

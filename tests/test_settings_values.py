@@ -77,8 +77,12 @@ def test_a_proxy_masks_its_user_and_password(text: str, url: str, printed: str) 
     [
         "socks5://u:pw@host:1",
         "http://u:pw",
+        "http://u:1/pw@host:1",
+        "http://u:1#pw@host:1",
+        "http://u:1?pw@host:1",
         "http://",
         "http://host:0",
+        "http://proxy..example:1",
         "http://host:99999",
         "http://h\r\npw",
         "http://[",

@@ -23,13 +23,14 @@ from bulkpause.auth.entra import (
 )
 from bulkpause.auth.gate import TokenGate
 from bulkpause.auth.identity import managed_identity
-from bulkpause.auth.person import stored_sign_in
+from bulkpause.auth.person import NOBODY, stored_sign_in
 from bulkpause.auth.ready import token_from_command, token_from_environment, token_from_file
 from bulkpause.auth.store import SignIn, SignInKey, SignInStore
 from bulkpause.auth.tokens import Acquire, Token, Tokens
 
 __all__ = [
     "DEVICE_CODE_PATIENCE_S",
+    "NOBODY",
     "Acquire",
     "Credential",
     "EntraApp",

@@ -1,6 +1,6 @@
 """The certificate an app signs in with: read from PFX or PEM, checked, and handed to MSAL as PEM.
 
-Imports cryptography, which MSAL brings; imported together with it, in the thread.
+Imported together with MSAL, in the thread: cryptography is slow to import.
 """
 
 from __future__ import annotations

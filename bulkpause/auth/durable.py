@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bulkpause.errors import AuthError
+from bulkpause.permissions import chmod, is_private
 
 _TRIES: Final = 25
 _PAUSE_S: Final = 0.02
@@ -76,8 +76,8 @@ def read_private(file: Path) -> bytes | None:
     """The file's content; None if there is none. Raises AuthError if others can read it, or it cannot be read."""
     try:
         with file.open("rb") as stream:
-            if sys.platform != "win32" and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o077:
-                raise AuthError(f"{file} holds a sign-in and others can read it. Type: chmod 600 {file}")
+            if not is_private(stream.fileno()):
+                raise AuthError(f"{file} holds a sign-in and others can read it: {chmod(file)}")
             return stream.read()
     except FileNotFoundError:
         return None

@@ -33,6 +33,7 @@ https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
 """
 
 LOGIN: Final = "type `bulkpause login`"
+NOBODY: Final = f"nobody is signed in for this tenant and app: {LOGIN}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ class _Stored:
                 renewed_at=now,
             )
         if sign_in is None or kept is None:
-            raise AuthError(f"nobody is signed in for this tenant and app: {LOGIN}")
+            raise AuthError(NOBODY)
         return sign_in, kept
 
     def _conversation(self, client: ClientKind) -> Conversation:

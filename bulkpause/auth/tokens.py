@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
+from bulkpause.aside import begin_aside
 from bulkpause.clock import Clock
 from bulkpause.errors import AuthError, TokenUnavailableError
 from bulkpause.models import Notice
@@ -59,16 +58,7 @@ class Start(Protocol):
 
 def in_daemon_thread(acquire: Callable[[], Token], /) -> asyncio.Future[Token]:
     """Run `acquire` in a thread that a stopping run need not wait for, as `asyncio.to_thread` would make it."""
-    outcome = concurrent.futures.Future[Token]()
-
-    def run() -> None:
-        try:
-            outcome.set_result(acquire())
-        except BaseException as error:  # noqa: BLE001 - carried to the event loop and raised there
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, name="bulkpause-token", daemon=True).start()
-    return asyncio.wrap_future(outcome)
+    return asyncio.wrap_future(begin_aside(acquire, name="token"))
 
 
 def wait_before_next_try_s(failures: int, asked_s: float | None, *, left_s: float) -> float:

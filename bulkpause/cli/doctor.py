@@ -29,15 +29,17 @@ SECRETS_TIMEOUT_S: Final = 30.0
 @click.command(
     cls=Verb,
     short_help="Look at all that a run needs, and say what to do about what is missing.",
-    examples=["bulkpause doctor", "bulkpause doctor --profile night --json", "bulkpause doctor --sandbox"],
+    examples=["bulkpause doctor", "bulkpause doctor --profile night --json", "bulkpause doctor --leak-test"],
 )
 @doctor_options
 def doctor(**options: Any) -> int:
     """Look at settings, disk, network, clock, sign-in and service; nothing is changed, nothing is paused.
 
     Each check ends ok, or with what to do. 0 if a run is possible, 78 configuration, 73 run directory, 69 not
-    reachable, 77 not authorised: by what stands in the way first.
+    reachable, 77 not authorised: by what stands in the way first. Of --leak-test: 0 if no secret got out, else 70.
     """
+    if options["leak_test"]:
+        return _leak_test(options)
     import asyncio  # noqa: PLC0415 - keep --help quick
 
     from bulkpause import __version__  # noqa: PLC0415
@@ -59,6 +61,22 @@ def doctor(**options: Any) -> int:
     at = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
     examined.show_checks(checks, redactor=redactor, code=code, version=__version__, at=at, as_json=options["as_json"])
     return code
+
+
+def _leak_test(options: dict[str, Any]) -> int:
+    """Plant secrets, run real commands, search what they leave behind; a leak is an error of ours."""
+    from bulkpause.cli.words import print_json, print_text  # noqa: PLC0415 - keep --help quick
+    from bulkpause.leaks.trial import run  # noqa: PLC0415
+
+    if any(value for name, value in options.items() if name not in {"as_json", "leak_test"}):
+        raise UsageError("--leak-test brings its own settings and services: give nothing but --json with it.")
+    streams.say("bulkpause: planting secrets, running commands with them, searching what they leave behind")
+    report = run()
+    if options["as_json"]:
+        print_json(report.to_dict())
+    else:
+        print_text("\n".join(report.lines()))
+    return exits.OK if report.is_clean else exits.INTERNAL
 
 
 def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, str]:
@@ -108,11 +126,14 @@ def _with_secrets_in_time(settings: Settings) -> Settings:
     """`settings` with every secret at hand that they refer to. Raises ConfigError, also if one does not come."""
     import asyncio  # noqa: PLC0415 - keep --help quick
 
-    from bulkpause.doctor.look.aside import aside  # noqa: PLC0415
+    from bulkpause.aside import aside  # noqa: PLC0415
     from bulkpause.settings import resolve_secrets  # noqa: PLC0415
 
     try:
-        return asyncio.run(aside(lambda: resolve_secrets(settings, environ=os.environ), timeout_s=SECRETS_TIMEOUT_S))
+        fetching = aside(
+            lambda: resolve_secrets(settings, environ=os.environ), name="secrets", timeout_s=SECRETS_TIMEOUT_S
+        )
+        return asyncio.run(fetching)
     except TimeoutError:
         raise ConfigError(
             f"a secret that the settings refer to does not come within {SECRETS_TIMEOUT_S:g} s: does anybody write into"

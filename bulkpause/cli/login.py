@@ -274,18 +274,11 @@ def _about(key: SignInKey) -> str:
 
 def _in_thread(work: Callable[[], T]) -> T:
     """What `work` comes to, in a thread that Ctrl-C need not wait for."""
-    from concurrent.futures import Future, wait  # noqa: PLC0415 - keep --help quick
-    from threading import Thread  # noqa: PLC0415
+    from concurrent.futures import wait  # noqa: PLC0415 - keep --help quick
 
-    outcome = Future[T]()
+    from bulkpause.aside import begin_aside  # noqa: PLC0415
 
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - carried to the main thread and raised there
-            outcome.set_exception(error)
-
-    Thread(target=run, name="bulkpause-login", daemon=True).start()
+    outcome = begin_aside(work, name="login")
     while not wait({outcome}, timeout=POLL_S).done:
         pass
     return outcome.result()

@@ -6,6 +6,8 @@ import ssl
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from bulkpause.client.resolver import DaemonResolver
@@ -22,6 +24,18 @@ class PatientConnector(aiohttp.TCPConnector):
     def __init__(self, *, limit: int, tls: ssl.SSLContext, connect_timeout_s: float) -> None:
         super().__init__(limit=limit, ssl=tls, resolver=DaemonResolver())
         self._connect_timeout_s = connect_timeout_s
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        """A kept connection that has been silent since its last reply.
+
+        aiohttp would take what else has come on it, a gateway's 408 to an idle client or a reply sent twice, for the
+        reply to the next request: one report would end as another did.
+        """
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
     async def _create_connection(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from typing import Final
 
 import aiohttp
 
@@ -11,6 +12,9 @@ from bulkpause.client.settings import ClientSettings, Way
 from bulkpause.models import Halt, HaltReason, Reply, Verdict
 from bulkpause.proxying import refused_tunnel
 from bulkpause.trust import refused_certificate, trouble
+
+_ADDRESSES: Final = ("Connect call failed", "Multiple exceptions")
+"""How asyncio and aiohappyeyeballs begin, where one address was tried, or several in vain."""
 
 
 def unanswered(error: Exception, settings: ClientSettings, *, was_quiet: bool = False) -> Reply:
@@ -71,10 +75,9 @@ def _unconnected(
 def _halt(error: Exception, way: Way) -> Halt | None:
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            host = f"{error.host}:{error.port}"
-            is_proxys = way.proxy is not None and host == way.proxy.address
+            is_proxys = way.proxy is not None and way.proxy.is_at(error.host, error.port)
             setting = "api.proxy" if is_proxys else "api.base_url"
-            flaw = refused_certificate(host, error.certificate_error, setting=setting)
+            flaw = refused_certificate(f"{error.host}:{error.port}", error.certificate_error, setting=setting)
             return None if flaw is None else Halt(HaltReason.UNREACHABLE, flaw)
         case aiohttp.ClientHttpProxyError():
             return refused_tunnel(error.status, proxy=_address(way), host=way.host)
@@ -89,4 +92,4 @@ def _address(way: Way) -> str:
 def _reason(error: OSError) -> str:
     """The system's words for it, also where asyncio has put the address in their place."""
     text = error.strerror or str(error) or "closed during the TLS handshake"  # of which asyncio says no word
-    return os.strerror(error.errno) if error.errno and text.startswith("Connect call failed") else text
+    return os.strerror(error.errno) if error.errno and text.startswith(_ADDRESSES) else text

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import os
 import socket
-import threading
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bulkpause.aside import aside
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
@@ -26,17 +24,7 @@ class DaemonResolver(AbstractResolver):
         # Windows does not find itself that way, where it has no network.
         flags = 0 if os.name == "nt" and host == "localhost" else socket.AI_ADDRCONFIG
         look_up = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=flags)
-        outcome = concurrent.futures.Future[Sequence[Any]]()
-        outcome.set_running_or_notify_cancel()  # from here on it takes its result, even if nobody waits for it any more
-
-        def run() -> None:
-            try:
-                outcome.set_result(look_up())
-            except BaseException as error:  # noqa: BLE001 - carried to the event loop and raised there
-                outcome.set_exception(error)
-
-        threading.Thread(target=run, name="bulkpause-resolver", daemon=True).start()
-        return [_result(host, *info) for info in await asyncio.wrap_future(outcome)]
+        return [_result(host, *info) for info in await aside(look_up, name="resolver")]
 
     async def close(self) -> None:
         """Nothing is kept."""

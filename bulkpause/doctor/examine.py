@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bulkpause import __version__
+from bulkpause.aside import aside
 from bulkpause.clock import Clock
 from bulkpause.doctor.checks import Check, Name, skipped
 from bulkpause.doctor.facts import (
@@ -24,7 +25,6 @@ from bulkpause.doctor.facts import (
     Stage,
     TokenFacts,
 )
-from bulkpause.doctor.look.aside import aside
 from bulkpause.doctor.look.disk import look_at_files, look_at_folder
 from bulkpause.doctor.look.road import Host, Vehicle, look_up, travel
 from bulkpause.doctor.look.service import OneToken, knock, sign_in
@@ -120,6 +120,7 @@ class _Examination:
         try:
             files = await aside(
                 lambda: look_at_files(settings, now=now, with_ca_file=not is_ours, exposure=exposure),
+                name="doctor",
                 timeout_s=DISK_TIMEOUT_S,
             )
         except TimeoutError:
@@ -132,7 +133,7 @@ class _Examination:
         self._begin(Name.RUN_DIRECTORY)
         path = self._subject.runs_path
         try:
-            folder = await aside(lambda: look_at_folder(path), timeout_s=DISK_TIMEOUT_S)
+            folder = await aside(lambda: look_at_folder(path), name="doctor", timeout_s=DISK_TIMEOUT_S)
         except TimeoutError:
             folder = FolderFacts(path=str(path), flaw=f"the disk does not answer within {DISK_TIMEOUT_S:g} s")
         self._add(judge_run_directory(folder))

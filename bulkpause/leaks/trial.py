@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,17 +24,10 @@ PATIENCE_S: Final = 120.0
 """A command that takes longer has failed."""
 
 
-def run(say: Callable[[str], None]) -> LeakReport:
-    """Run the leak test in a directory of its own and `say` each line of what came of it.
-
-    For `doctor --leak-test`: it takes some ten seconds, touches nothing real, and needs no settings. The exit code is 0
-    where the report `is_clean`; `to_dict` is the document for `--json`, for which `say` may do nothing.
-    """
+def run() -> LeakReport:
+    """Run the leak test in a directory of its own: some ten seconds; it touches nothing real, and needs no settings."""
     with TemporaryDirectory(prefix="bulkpause-leaks-", ignore_cleanup_errors=True) as folder:
-        report = leak_test(Path(folder), environ=os.environ, rng=random.SystemRandom())
-    for line in report.lines():
-        say(line)
-    return report
+        return leak_test(Path(folder), environ=os.environ, rng=random.SystemRandom())
 
 
 def leak_test(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 
 from bulkpause.chain import Closing
 from bulkpause.errors import ConfigError, LedgerError, UsageError
+from bulkpause.permissions import chmod, is_private
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -99,12 +99,12 @@ def load_key(file: Path) -> Ed25519PrivateKey:
     name = f"audit.signing_key_file {file}"
     try:
         with file.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
+            is_ours_alone = is_private(stream.fileno())
             content = stream.read()
     except OSError as error:
         raise ConfigError(f"{name} cannot be read: {error.strerror}. Make one with bulkpause audit keygen.") from None
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(f"{name} can be read or changed by others: chmod 600 {file}")
+    if not is_ours_alone:
+        raise ConfigError(f"{name} can be read or changed by others: {chmod(file)}")
     try:
         key = load_pem_private_key(content, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # what cryptography says may quote the key

@@ -8,7 +8,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from bulkpause.errors import ConfigError
-from bulkpause.settings.values import is_visible_ascii, mask_url
+from bulkpause.settings.values import is_host, is_visible_ascii, mask_url
 
 
 class SettingError(ValueError):
@@ -68,7 +68,7 @@ def checked_url(key: str, url: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise SettingError(key, mask_url(url), why) from None
-    if not host or port == 0 or not is_visible_ascii(url):
+    if host is None or not is_host(host) or port == 0 or not is_visible_ascii(url):
         raise SettingError(key, mask_url(url), why)
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise SettingError(key, mask_url(url), "must hold no user, password, query or fragment")

@@ -10,6 +10,7 @@ from typing import Any
 from bulkpause.errors import ConfigError
 from bulkpause.settings.checks import SettingError, refusal
 from bulkpause.settings.clouds import CLOUDS, base_url
+from bulkpause.settings.mounted import secrets_dir_layer
 from bulkpause.settings.proxies import find_proxy
 from bulkpause.settings.sources import (
     SECRETS_DIR,
@@ -18,7 +19,6 @@ from bulkpause.settings.sources import (
     file_places,
     flag_layer,
     secret_layer,
-    secrets_dir_layer,
     setting_types,
     variable_layer,
     well_known_layer,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from bulkpause.redaction import MASK
 from bulkpause.settings.checks import is_loopback, refusal
-from bulkpause.settings.values import MASK, ProxyUrl, Secret
+from bulkpause.settings.values import ProxyUrl, Secret
 
 
 def find_proxy(url: str, environ: Mapping[str, str], *, key: str = "api.proxy") -> tuple[ProxyUrl, str] | None:
@@ -34,6 +36,25 @@ def find_proxy(url: str, environ: Mapping[str, str], *, key: str = "api.proxy") 
 
 
 def _is_exempt(host: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY lists `host`, a domain above it, or everything by `*`; a port in an entry is not looked at."""
-    names = [re.sub(r":[0-9]+$", "", entry.strip().lower().lstrip(".")) for entry in no_proxy.split(",")]
-    return any(name in {"*", host} or (name and host.endswith(f".{name}")) for name in names)
+    """Whether NO_PROXY lists `host`: itself, a domain above it, its network as in 10.0.0.0/8, or everything by `*`.
+
+    A port in an entry is not looked at.
+    """
+    entries = [entry.strip().lower() for entry in no_proxy.split(",")]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        host = host.rstrip(".")
+        names = [re.sub(r":[0-9]+$", "", entry).strip(".") for entry in entries]
+        return any(name in {"*", host} or host.endswith(f".{name}") for name in names if name)
+    return "*" in entries or any(address in network for network in map(_network, entries) if network is not None)
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
+    """The address or addresses that an entry of NO_PROXY stands for; None if it is a name."""
+    bracketed = re.fullmatch(r"\[([^]]*)\](?::[0-9]+)?", entry)
+    text = bracketed[1] if bracketed else re.sub(r"^([0-9.]+):[0-9]+$", r"\1", entry)
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None

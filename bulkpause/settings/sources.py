@@ -12,9 +12,10 @@ from types import NoneType
 from typing import Any, Final, get_args
 
 from bulkpause.errors import ConfigError
+from bulkpause.redaction import MASK
 from bulkpause.settings.checks import refusal
 from bulkpause.settings.tree import WELL_KNOWN, Settings
-from bulkpause.settings.values import MASK, REFERENCE_FORMS, Parsed, ProxyReference, ProxyUrl, Secret, SecretReference
+from bulkpause.settings.values import REFERENCE_FORMS, Parsed, ProxyReference, ProxyUrl, Secret, SecretReference
 
 FILE_NAME = "bulkpause.toml"
 FLAGS = {
@@ -43,9 +44,6 @@ FLAGS = {
 
 SECRETS_DIR: Final = "BULKPAUSE_SECRETS_DIR"
 """The variable that is --secrets-dir."""
-
-LONGEST_BYTES: Final = 65_536
-"""More than any setting has."""
 
 PREFIX: Final = "BULKPAUSE_"
 """How our variables begin."""
@@ -76,7 +74,7 @@ def setting_types() -> dict[str, type]:
 def flag_layer(flags: Mapping[str, object], types: Mapping[str, type]) -> Layer:
     """What the command line says; keys are those of `FLAGS`, None is a flag not given."""
     return {
-        key: (_typed(key, value, origin, types[key]), origin)
+        key: (typed(key, value, origin, types[key]), origin)
         for key, value, origin in ((key, value, f"flag {FLAGS[key]}") for key, value in flags.items())
         if value is not None
     }
@@ -85,7 +83,7 @@ def flag_layer(flags: Mapping[str, object], types: Mapping[str, type]) -> Layer:
 def well_known_layer(environ: Mapping[str, str], types: Mapping[str, type]) -> Layer:
     """What the Azure SDK's variables and BULKPAUSE_TOKEN say."""
     return {
-        key: (_typed(key, text, origin, types[key]), origin)
+        key: (typed(key, text, origin, types[key]), origin)
         for key, text, origin in ((k, _variable(environ, n), f"environment {n}") for k, n in WELL_KNOWN.items())
         if text
     }
@@ -98,8 +96,8 @@ def variable_layer(environ: Mapping[str, str], types: Mapping[str, type]) -> Lay
     for name in environ:
         if name.upper().startswith(PREFIX) and name not in known and not re.fullmatch(_SERVICE_LINK, name):
             ours = [key.removeprefix(PREFIX) for key in known if key.startswith(PREFIX)]
-            meant = _nearest(name.upper().removeprefix(PREFIX), ours)
-            raise ConfigError(f"environment {name} is no setting{_suggestion(meant and PREFIX + meant)}")
+            meant = nearest(name.upper().removeprefix(PREFIX), ours)
+            raise ConfigError(f"environment {name} is no setting{suggestion(meant and PREFIX + meant)}")
     return {
         key: (Secret(text) if issubclass(types[key], Secret) else text, f"environment {name}")
         for name, key in keys.items()
@@ -115,79 +113,14 @@ def secret_layer(given: Iterable[str], types: Mapping[str, type], *, cwd: Path) 
         key, _, reference = text.partition("=")
         if key not in secrets:
             raise ConfigError(f"--secret takes KEY=REFERENCE, and KEY is none of {', '.join(secrets)}")
-        found = _reference(reference, secrets[key])
+        found = as_reference(reference, secrets[key])
         if found is None:
             raise ConfigError(f"--secret {key}=****: must be a reference: {REFERENCE_FORMS}")
         layer[key] = (found.below(cwd), "flag --secret")
     return layer
 
 
-def secrets_dir_layer(folder: Path, types: Mapping[str, type]) -> Layer:
-    """What the files of a directory of secrets say, each named like its setting or one of its variables, in any case.
-
-    A secret is left where it is until it is needed. Files with other names are somebody else's and pass, unless they
-    look misspelt. ConfigError: that, two files for one setting, or what cannot be read.
-    """
-    allowed = {key: kind for key, kind in types.items() if key.startswith("auth.") or issubclass(kind, Secret)}
-    keys = {name: key for key in allowed for name in _names_of(key)}
-    origin = f"secrets directory {folder}"
-    layer: Layer = {}
-    try:
-        files = sorted(file for file in folder.iterdir() if not file.name.startswith("..") and not file.is_dir())
-    except OSError as error:
-        raise ConfigError(f"the {origin} cannot be read: {error.strerror}") from None
-    for file in files:
-        key = keys.get(file.name.lower())
-        if key is None:
-            _refuse_misspelt(file, keys)
-            continue
-        if key in layer:
-            raise ConfigError(f"the {origin} has two files for {key}; remove {file.name} or the other")
-        kind = allowed[key]
-        value: object = _reference(f"file:{file.absolute()}", kind) if issubclass(kind, Secret) else _mounted(file, key)
-        if kind is Path:
-            value = folder / str(value)
-        elif issubclass(kind, Parsed):
-            value = _typed(key, value, origin, kind)
-        layer[key] = (value, origin)
-    return layer
-
-
-def _names_of(key: str) -> Iterable[str]:
-    """What a file in a directory of secrets is called that holds the setting, in lower case."""
-    yield key
-    yield PREFIX.lower() + key.replace(".", "__")
-    if key in WELL_KNOWN:
-        yield WELL_KNOWN[key].lower()
-
-
-def _refuse_misspelt(file: Path, known: Iterable[str]) -> None:
-    """ConfigError for a name that was meant for us: others may keep their secrets in the same directory."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only names that are not ours need it
-
-    name = file.name.lower()
-    meant = next(iter(get_close_matches(name, list(known), n=1, cutoff=0.85)), None)
-    if meant is not None or name.startswith((PREFIX.lower(), "auth.", "api.")):
-        raise ConfigError(f"{file} in the secrets directory is no setting{_suggestion(meant or _nearest(name, known))}")
-
-
-def _mounted(file: Path, key: str) -> str:
-    """The text of a file that holds a setting which is no secret. A pipe is not waited for: every verb reads this."""
-    try:
-        if file.exists() and not file.is_file():
-            raise ConfigError(f"{key} cannot be read from {file}: it is no regular file")
-        with file.open("rb") as stream:
-            text = stream.read(LONGEST_BYTES).decode("utf-8-sig").strip("\r\n")
-    except OSError as error:
-        raise ConfigError(f"{key} cannot be read from {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        text = ""
-    if not text:
-        raise ConfigError(f"{key}: {file} is empty, or no text")
-    return text
-
-
-def _reference(text: str, kind: type) -> SecretReference | None:
+def as_reference(text: str, kind: type) -> SecretReference | None:
     """The reference that `text` is, fit for a setting of type `kind`; None if it is none."""
     try:
         return (ProxyReference if issubclass(kind, ProxyUrl) else SecretReference)(text)
@@ -277,21 +210,19 @@ def _file_layer(table: object, label: str, base: Path, types: Mapping[str, type]
     layer: Layer = {}
     for section, values in table.items():
         if section not in sections:
-            raise ConfigError(
-                f"{label}: {section!r} is no section{_suggestion(_nearest(section, [*sections, *types]))}"
-            )
+            raise ConfigError(f"{label}: {section!r} is no section{suggestion(nearest(section, [*sections, *types]))}")
         if not isinstance(values, dict):
             raise ConfigError(f"{label}: {section} must be a table, [{section}]")
         for name, value in values.items():
             key = f"{section}.{name}"
             if key not in types:
-                raise ConfigError(f"{label}: {key} is no setting{_suggestion(_nearest(key, types))}")
+                raise ConfigError(f"{label}: {key} is no setting{suggestion(nearest(key, types))}")
             layer[key] = (_from_file(key, value, label, base, types[key]), label)
     return layer
 
 
 def _from_file(key: str, value: object, label: str, base: Path, kind: type) -> object:
-    if issubclass(kind, Secret) and isinstance(value, str) and (reference := _reference(value, kind)) is not None:
+    if issubclass(kind, Secret) and isinstance(value, str) and (reference := as_reference(value, kind)) is not None:
         return reference.below(base)
     if issubclass(kind, Secret) and not (kind is ProxyUrl and "@" not in str(value)):
         variable = WELL_KNOWN.get(key, PREFIX + key.upper().replace(".", "__"))
@@ -314,7 +245,8 @@ def _variable(environ: Mapping[str, str], name: str) -> str:
     return environ.get(name, "").strip("\r\n")  # a mounted secret often ends in a line break
 
 
-def _typed(key: str, value: object, origin: str, kind: type) -> object:
+def typed(key: str, value: object, origin: str, kind: type) -> object:
+    """The value as its setting has it, where that reads itself. ConfigError, which quotes no secret."""
     try:
         if issubclass(kind, Parsed):
             return kind.parse(value)
@@ -325,7 +257,7 @@ def _typed(key: str, value: object, origin: str, kind: type) -> object:
     raise problem
 
 
-def _nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was most likely meant: the same word in another section, else the closest spelling."""
     from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
 
@@ -335,5 +267,6 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter([*moved, *get_close_matches(name, names, n=1)]), None)
 
 
-def _suggestion(meant: str | None) -> str:
+def suggestion(meant: str | None) -> str:
+    """What to add to a message about a name that is not known."""
     return f"; did you mean {meant}?" if meant else "; `bulkpause config show` lists them all"

@@ -8,17 +8,17 @@ import re
 import shlex
 from abc import abstractmethod
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, Self, cast, get_args
 from urllib.parse import urlsplit
 
 from bulkpause.guards import FORMS, Guard, parse_guard
 from bulkpause.limits import Moment, parse_duration, parse_until, resolve_until, spell_duration
-
-MASK = "****"
-"""What is printed in place of a secret."""
+from bulkpause.redaction import MASK
 
 _UNIT_S = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
@@ -95,7 +95,8 @@ class ProxyUrl(Secret):
         url = text if "://" in text else f"http://{text}"  # curl and requests read a bare host:port so
         try:
             parts = urlsplit(url)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            usable = parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
+            usable = usable and "@" not in url.partition(parts.netloc)[2]  # else part of a password is host and port
         except ValueError:  # its text can quote the password
             usable = False
         if not usable or not is_visible_ascii(url):
@@ -297,6 +298,18 @@ class GuardList(tuple[Guard, ...], Parsed):
 def is_visible_ascii(text: str) -> bool:
     """Whether `text` is only printable ASCII without blanks, as URLs and header values must be."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def is_host(name: str) -> bool:
+    """Whether `name` can be looked up: an IP address, or parts of 1 to 63 characters, the last of them no number.
+
+    Looking others up raises no OSError, as for a name that is not known, but UnicodeError and InvalidURL.
+    """
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    parts = name.removesuffix(".").split(".")
+    return all(0 < len(part) < 64 for part in parts) and not parts[-1].isdigit()  # noqa: PLR2004 - RFC 1035
 
 
 def mask_url(url: str) -> str:

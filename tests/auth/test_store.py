@@ -55,7 +55,7 @@ def test_a_file_that_others_can_read_is_refused_with_what_to_type(tmp_path: Path
     store.save(a_sign_in(), Kept(SECRET))
     file = tmp_path / f"{KEY.name}.{name}"
     file.chmod(0o640)
-    with pytest.raises(AuthError, match=f"others can read it. Type: chmod 600 {file}"):
+    with pytest.raises(AuthError, match=f"others can read it: chmod 600 {file}"):
         store.load(a_sign_in()) if name == "secret" else store.find(KEY)
 
 

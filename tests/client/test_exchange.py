@@ -216,3 +216,26 @@ async def test_cookies_are_neither_kept_nor_sent() -> None:
         await send()
     assert not any(b"ookie" in request for request in here.requests)
     assert all(len(a) == len(b) for a, b in pairwise(here.requests))
+
+
+@pytest.mark.parametrize("stray", [http(404, b'{"message":"no such report"}'), http(408), b"?"])
+async def test_what_comes_on_an_idle_connection_is_no_reply_to_the_next_request(stray: bytes) -> None:
+    came = asyncio.Event()
+
+    async def act(here: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(here, reader)
+        writer.write(http(200, PAUSED))
+        if len(here.requests) == 1:
+            await answered.wait()
+            writer.write(stray)
+            came.set()
+            await reader.read()
+
+    answered = asyncio.Event()
+    async with peer(act) as here, client(here.url()) as send:
+        await send()
+        answered.set()
+        await came.wait()
+        await asyncio.sleep(0.05)  # until the client has it
+        reply, wire = await send(number=1)
+    assert (reply.verdict, wire.sent, len(here.requests)) == (Verdict.CONFIRMED, 1, 2)

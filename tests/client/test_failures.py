@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gzip
+import socket
 import tracemalloc
 import zlib
 
@@ -72,6 +73,15 @@ async def test_no_connection_is_unanswered_with_nothing_sent(base_url: str, erro
     assert (reply.verdict, wire.sent) == (Verdict.UNANSWERED, 0)
     assert reply.error is not None
     assert reply.error.startswith(error)
+
+
+async def test_two_addresses_that_refuse_alike_are_one_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = [(socket.AF_INET6, "::1", (0, 0)), (socket.AF_INET, "127.0.0.1", ())]
+    found = [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (ip, 1, *more)) for family, ip, more in here]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    async with client("https://partner.example:1/v1") as send:
+        reply, _ = await send()
+    assert reply.error == "cannot connect to partner.example:1: Connection refused"
 
 
 async def test_a_handshake_that_is_not_answered_has_its_own_limit() -> None:

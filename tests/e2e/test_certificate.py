@@ -55,7 +55,7 @@ def test_two_bursts_have_the_same_figures_at_both_ends_silent_resends_and_the_li
     assert f"\nPace      {said}\n" in ran.stdout
 
 
-@pytest.mark.parametrize("reports", [150, pytest.param(700, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("reports", [110, pytest.param(700, marks=pytest.mark.slow)])
 def test_a_steady_run_has_the_same_figures_at_both_ends_but_for_the_stalls_on_the_way(
     an_operator: MakeOperator, reports: int
 ) -> None:

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.end_to_end,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork: each kill would cost the start of a process"),
 ]
-SEEDS = 10
+SEEDS = 5
 KILLS = 20
 """For each seed, over as many runs as it takes."""
 
@@ -31,7 +31,7 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(SEEDS), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(SEEDS, 10 * SEEDS))]
+    "seed", [*range(SEEDS), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(SEEDS, 20 * SEEDS))]
 )
 def test_a_run_killed_again_and_again_comes_to_a_complete_and_honest_end(
     an_operator: MakeOperator, fork_server: ForkServer, tmp_path: Path, seed: int

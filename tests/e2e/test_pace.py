@@ -36,12 +36,12 @@ def worst_stall() -> Iterator[list[float]]:
 
 
 def test_no_second_holds_more_than_the_rate_and_the_mean_comes_close(an_operator: MakeOperator) -> None:
-    operator = an_operator("500@~10%", reports=270, latency="20ms..60ms")
+    operator = an_operator("500@~10%", reports=160, latency="20ms..60ms")
     source = operator.source(operator.sandbox.report_ids)
     with worst_stall() as stalls_s:
         ran = operator.run("pause", source, "--rate", "50/s", "--concurrency", "16")
     assert ran.code == 0
-    assert ran.summary["retries"] >= 15
+    assert ran.summary["retries"] >= 8
     arrivals = [put.at_s for put in ran.puts]
     window_s = 1 - min(stalls_s[0], 0.1)
     busiest = max(sum(start_s <= at_s < start_s + window_s for at_s in arrivals) for start_s in arrivals)

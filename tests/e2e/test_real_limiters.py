@@ -15,7 +15,7 @@ from tests.e2e.proxies import PROGRAMS, Program, Proxy, proxied
 
 pytestmark = pytest.mark.end_to_end
 
-REPORTS: Final = 150
+REPORTS: Final = 100
 MOST_REFUSED: Final = 8
 """How many requests may be answered 429 on the way to all the reports, where the agreed rate is twice the limit."""
 

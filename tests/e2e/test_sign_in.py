@@ -14,7 +14,7 @@ pytestmark = pytest.mark.end_to_end
 
 
 def test_a_three_second_token_is_renewed_in_time_by_one_request_each(an_operator: MakeOperator) -> None:
-    operator = an_operator(tls=True, reports=170, token_lifetime_s=3.0)
+    operator = an_operator(tls=True, reports=140, token_lifetime_s=3.0)
     ran = operator.run("pause", operator.source(operator.sandbox.report_ids), "--rate", "40/s")
     assert ran.code == 0
     assert all(put.status in {200, 401} for put in ran.puts)

@@ -7,17 +7,16 @@ import os
 import re
 import socket
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bulkpause.aside import aside
 from bulkpause.clock import Clock
 from bulkpause.doctor.facts import CertificateFacts, NameFacts, RoadFacts, Stage
-from bulkpause.doctor.look.aside import aside
 from bulkpause.proxying import Proxy
+from bulkpause.retry import parse_http_date
 from bulkpause.trust import lasting_flaw, trouble
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Host:
         )
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Host and port, as CONNECT and Host spell them."""
         return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
 
@@ -72,7 +71,9 @@ async def look_up(host: Host, *, clock: Clock, timeout_s: float) -> NameFacts:
     facts = NameFacts(purpose=host.purpose, host=host.name)
     try:
         found = await aside(
-            lambda: socket.getaddrinfo(host.name, host.port, type=socket.SOCK_STREAM), timeout_s=timeout_s
+            lambda: socket.getaddrinfo(host.name, host.port, type=socket.SOCK_STREAM),
+            name="resolver",
+            timeout_s=timeout_s,
         )
     except TimeoutError:
         return replace(facts, flaw=f"the name servers do not answer within {timeout_s:g} s")
@@ -154,8 +155,8 @@ class _Trip:
         )
         self._writer = writer
         self._stage = Stage.TUNNEL
-        place = self._host.place
-        lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}", f"User-Agent: {self._vehicle.user_agent}"]
+        address = self._host.address
+        lines = [f"CONNECT {address} HTTP/1.1", f"Host: {address}", f"User-Agent: {self._vehicle.user_agent}"]
         lines += [f"{name}: {value}" for name, value in proxy.headers.items()]
         head = await self._exchange(reader, writer, lines)
         status = _STATUS.match(head)
@@ -163,7 +164,7 @@ class _Trip:
             raise ValueError("what answers there is no HTTP proxy")
         if not status[1].startswith(b"2"):
             self._proxy_status = int(status[1])
-            raise ValueError(f"it refuses to connect to {place}: {status[1].decode()}")
+            raise ValueError(f"it refuses to connect to {address}: {status[1].decode()}")
         return reader, writer
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lines: list[str]) -> bytes:
@@ -177,7 +178,7 @@ class _Trip:
 
     async def _ask_the_time(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float | None:
         """This machine's clock less the server's, half the way there and back allowed for; None if it does not say."""
-        lines = ["HEAD / HTTP/1.1", f"Host: {self._host.place}", f"User-Agent: {self._vehicle.user_agent}"]
+        lines = ["HEAD / HTTP/1.1", f"Host: {self._host.address}", f"User-Agent: {self._vehicle.user_agent}"]
         sent_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(self._vehicle.timeout_s):
@@ -188,12 +189,8 @@ class _Trip:
             return None  # a road without a HEAD is a road
         here = self._clock.now() - timedelta(seconds=(self._clock.monotonic_s() - sent_s) / 2)
         date = _DATE.search(head)
-        with suppress(ValueError):
-            if date is not None:
-                there = parsedate_to_datetime(date[1].decode("latin-1").strip())
-                there = there if there.tzinfo is not None else there.replace(tzinfo=UTC)
-                return (here - there).total_seconds() - 0.5  # it is cut to whole seconds
-        return None
+        there = None if date is None else parse_http_date(date[1].decode("latin-1").strip())
+        return None if there is None else (here - there).total_seconds() - 0.5  # it is cut to whole seconds
 
     def _flaw(self, error: Exception) -> str:
         """What went wrong, in a line."""

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from bulkpause.aside import aside
 from bulkpause.auth import Acquire, Token
 from bulkpause.auth.claims import claims
 from bulkpause.client import Probe, ReportClient
 from bulkpause.clock import Clock
 from bulkpause.doctor.facts import ExchangeFacts, TokenFacts
-from bulkpause.doctor.look.aside import aside
 from bulkpause.errors import AuthError, NoWayError, TokenUnavailableError
 from bulkpause.models import Verdict
 from bulkpause.replies.puts import quota
@@ -47,7 +47,7 @@ async def sign_in(
     """What comes of signing in, and the token if there is one; `learn` hears of it before anybody else."""
     started_s = clock.monotonic_s()
     try:
-        token = await aside(partial(acquire, claims=claims_wanted), timeout_s=timeout_s)
+        token = await aside(partial(acquire, claims=claims_wanted), name="doctor", timeout_s=timeout_s)
     except TimeoutError:
         return TokenFacts(flaw=f"the sign-in does not answer within {timeout_s:g} s", is_away=True), None
     except AuthError as error:
