@@ -23,6 +23,9 @@ LOUD_EVENTS: Final = frozenset(
     }
 )
 
+OUR_WORDS: Final = frozenset({"tenant_id", "report_id", "manifest_sha256", "reason", "finding", "status", "why"})
+"""Fields of notices that hold ids and closed words, never text of the far side: read again, so never struck out."""
+
 
 class RunRecord:
     """The engine's Record. Words of the far side lose their secrets before anything keeps them.
@@ -128,7 +131,10 @@ class RunRecord:
 
     def notice(self, notice: Notice) -> None:
         """A notable decision."""
-        fields = self._redactor.value(notice.fields)
+        fields = {
+            name: value if name in OUR_WORDS else self._redactor.value(value, name=name)
+            for name, value in notice.fields.items()
+        }
         self._audit.write(notice.event, fields)
         self._summary.add_event(notice.event, fields)
         say = self._log.warning if notice.event in LOUD_EVENTS else self._log.info

@@ -15,8 +15,14 @@ MASK: Final = "****"
 SHORTEST: Final = 4
 """Shorter secrets are not looked for: they would be struck out of every other word, and are none."""
 
+_WORDS_OF_JSON: Final = frozenset({"true", "false", "null"})
+"""No secrets either; without them a line of JSON is none."""
+
 HEAD: Final = 16
 """So many characters of a longer secret betray it: a message may have been cut in its midst."""
+
+CUT: Final = "…"
+"""What a message ends in that was too long."""
 
 _TRIGGERS: Final = (
     *("bearer", "basic", "eyj", "authorization", "cookie", "assertion", "password", "passphrase"),
@@ -39,8 +45,8 @@ _SHAPES: Final = re.compile(
 )
 _OF_TOKENS: Final = "-._" + string.ascii_letters + string.digits
 
-_USERS: Final = re.compile(r"(?<=://)[^\s/?#\"'\\]*@")
-"""User and password of a URL."""
+_USERS: Final = re.compile(r"(?<=://)(?!user:password@)[^\s/?#\"'\\]*@")
+"""User and password of a URL, but not where a message says how to spell one."""
 
 _NAMES: Final = re.compile(
     r"secret|password|passwd|passphrase|assertion|authorization|cookie|credential|private[_-]?key|api[_-]?key|^sig(nature)?$"
@@ -83,7 +89,7 @@ class Redactor:
     def learn(self, *secrets: str) -> None:
         """Strike these out as well from now on, however they are spelt: percent-encoded, in base64, escaped."""
         with self._lock:
-            fresh = {secret for secret in secrets if len(secret) >= SHORTEST} - self._secrets
+            fresh = {secret for secret in secrets if len(secret) >= SHORTEST} - _WORDS_OF_JSON - self._secrets
             if not fresh:
                 return
             self._secrets |= fresh
@@ -100,7 +106,10 @@ class Redactor:
         return self._struck(text, str)
 
     def value(self, value: Any, *, name: str = "") -> Any:
-        """`value` without secrets, whatever it is made of; `name` is the field it stands under."""
+        """`value` without secrets, whatever it is made of; `name` is the field it stands under.
+
+        Names of fields are our own, and stay: who reads the document again goes by them.
+        """
         match value:
             case None | bool():
                 return value
@@ -109,7 +118,7 @@ class Redactor:
             case int() | float():
                 return value
             case Mapping():
-                return {self.text(str(key)): self.value(item, name=str(key)) for key, item in value.items()}
+                return {str(key): self.value(item, name=str(key)) for key, item in value.items()}
             case list() | tuple() | set() | frozenset():
                 return [self.value(item, name=name) for item in value]
             case _:
@@ -127,6 +136,14 @@ class Redactor:
         for whole in met:
             if len(whole) > HEAD:
                 text = _without_beginning(text, whole)
+        return self._without_end(text) if text.endswith(CUT) else text
+
+    def _without_end(self, text: str) -> str:
+        """`text`, which was cut, without what may be the beginning of a secret before the cut, however little of it."""
+        for head, whole in self._known:
+            for length in range(min(HEAD, len(whole)) - 1, SHORTEST - 1, -1):
+                if text.endswith(head[:length] + CUT):
+                    return f"{text[: -length - len(CUT)]}{MASK}{CUT}"
         return text
 
 

@@ -62,6 +62,12 @@ def test_the_beginning_of_a_known_secret_that_was_cut_is_struck_as_well(secret: 
     assert secret[:HEAD] not in said
 
 
+@pytest.mark.parametrize("secret", ["open-sesame", "a much longer one than that"])
+@pytest.mark.parametrize("kept", range(4, 11))
+def test_what_a_cut_has_left_of_a_known_secret_is_struck_however_short(secret: str, kept: int) -> None:
+    assert Redactor([secret]).text(f"it is {secret[:kept]}…") == f"it is {MASK}…"
+
+
 @given(PRINTED)
 def test_what_is_struck_stays_struck(secret: str) -> None:
     redactor = Redactor([secret])
@@ -112,6 +118,7 @@ ORDINARY = [
     "report 0b5c2c1e-7a31-4d0e-9c54-5f2d1f6b8a90 of joe@contoso.example",
     "https://localhost:8443/insights/v1/mpn/ScheduledReport/pause/x?a=b@c",
     "the monkey's keyring: svc/me",
+    "must be http://host:port or http://user:password@host:port, odd characters percent-encoded",
     "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent is the client secret value.",
     "set auth.token_file, or auth.certificate_passphrase",
     "AZURE_CLIENT_SECRET (auth.client_secret)",

@@ -418,3 +418,15 @@ def test_two_files_for_one_setting_and_a_directory_that_is_not_there_are_refused
     private(tmp_path / "AZURE_TENANT_ID", "")
     with pytest.raises(ConfigError, match=r"auth.tenant_id: .*AZURE_TENANT_ID is empty, or no text"):
         loaded(tmp_path, secrets_dir=tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a named pipe")
+def test_a_setting_in_the_directory_that_is_a_pipe_or_endless_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "auth.tenant_id", 0o600)
+    with pytest.raises(ConfigError, match=r"auth.tenant_id cannot be read from .*: it is no regular file"):
+        loaded(tmp_path, secrets_dir=tmp_path)
+    (tmp_path / "auth.tenant_id").unlink()
+    (tmp_path / "auth.tenant_id").touch()
+    os.truncate(tmp_path / "auth.tenant_id", 1 << 40)
+    with pytest.raises(ConfigError, match=r"auth\.tenant_id"):
+        loaded(tmp_path, secrets_dir=tmp_path)

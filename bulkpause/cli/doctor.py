@@ -6,13 +6,13 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from bulkpause.cli import exits, streams
 from bulkpause.cli.options import Verb, doctor_options, load_settings
-from bulkpause.cli.redaction import redactor_for, with_secrets
+from bulkpause.cli.redaction import redactor_for
 from bulkpause.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bulkpause.doctor.checks import Name
     from bulkpause.doctor.examine import Subject
     from bulkpause.settings import Flow, Settings
+
+SECRETS_TIMEOUT_S: Final = 30.0
+"""A keyring may ask a person first, and so may a program behind a pipe."""
 
 
 @click.command(
@@ -103,7 +106,7 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, str]:
         kept = tuple(row for row in facts.told if not row[0].startswith(("api.", "auth.")))
         facts = replace(facts, target=settings.api.base_url, flaw=None, nobody=None, told=kept, flow=flow, why=why)
     try:
-        settings = with_secrets(settings or loaded.settings)
+        settings = _with_secrets_in_time(settings or loaded.settings)
     except ConfigError as error:
         flow = None
         settings = None if _has_hidden_ways(loaded.settings) else loaded.settings
@@ -117,6 +120,25 @@ def _subject(options: dict[str, Any], scope: ExitStack) -> tuple[Subject, str]:
         is_sandbox=options["sandbox"],
     )
     return subject, loaded.settings.run.progress
+
+
+def _with_secrets_in_time(settings: Settings) -> Settings:
+    """`settings` with every secret at hand that they refer to. Raises ConfigError, also if one does not come."""
+    import asyncio  # noqa: PLC0415 - keep --help quick
+
+    from bulkpause.aside import aside  # noqa: PLC0415
+    from bulkpause.settings import resolve_secrets  # noqa: PLC0415
+
+    try:
+        fetching = aside(
+            lambda: resolve_secrets(settings, environ=os.environ), name="secrets", timeout_s=SECRETS_TIMEOUT_S
+        )
+        return asyncio.run(fetching)
+    except TimeoutError:
+        raise ConfigError(
+            f"a secret that the settings refer to does not come within {SECRETS_TIMEOUT_S:g} s: does anybody write into"
+            " that pipe, and is the keyring unlocked?"
+        ) from None
 
 
 def _has_hidden_ways(settings: Settings) -> bool:

@@ -26,14 +26,19 @@ class _Lossy:
     def __init__(self, stream: TextIO, *, before: Callable[[], None], clean: Callable[[str], str]) -> None:
         self._stream = stream
         self._before = before
-        self._clean = clean
+        self.clean = clean
+        """Strikes out secrets."""
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
         _check_is_text(text)
+        return self.write_struck(self.clean(text))
+
+    def write_struck(self, text: str) -> int:
+        """Write a text whose secrets have been struck out already."""
         self._before()
         try:
-            self._stream.write(self._clean(text))
+            self._stream.write(text)
         except OSError as error:
             self.error = self.error or error
         return len(text)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from bulkpause.errors import ConfigError
 from bulkpause.settings.sources import PREFIX, Layer, as_reference, nearest, suggestion, typed
 from bulkpause.settings.tree import WELL_KNOWN
 from bulkpause.settings.values import Parsed, Secret
+
+LONGEST_BYTES: Final = 65_536
+"""More than any setting has."""
 
 
 def secrets_dir_layer(folder: Path, types: Mapping[str, type]) -> Layer:
@@ -63,9 +67,12 @@ def _refuse_misspelt(file: Path, known: Iterable[str]) -> None:
 
 
 def _mounted(file: Path, key: str) -> str:
-    """The text of a file that holds a setting which is no secret."""
+    """The text of a file that holds a setting which is no secret. A pipe is not waited for: every verb reads this."""
     try:
-        text = file.read_text(encoding="utf-8-sig").strip("\r\n")
+        if file.exists() and not file.is_file():
+            raise ConfigError(f"{key} cannot be read from {file}: it is no regular file")
+        with file.open("rb") as stream:
+            text = stream.read(LONGEST_BYTES).decode("utf-8-sig").strip("\r\n")
     except OSError as error:
         raise ConfigError(f"{key} cannot be read from {file}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -338,3 +338,16 @@ def test_nobody_is_signed_in_and_login_is_what_to_type(cli: Cli, serve: Serve) -
     said = cli("doctor", "--json", env=env)
     assert (said.code, grades(said)) == (77, {"token": "failed", "service": "skipped", "mfa": "skipped"})
     assert "bulkpause login" in examined(said)["token"]["said"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a named pipe")
+def test_a_secret_that_never_comes_is_a_failed_check_in_time(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve()
+    os.mkfifo("pipe", 0o600)
+    monkeypatch.setattr("bulkpause.cli.doctor.SECRETS_TIMEOUT_S", 0.05)
+    said = cli("doctor", "--secret", "auth.refresh_token=file:pipe")
+    assert said.code == 78
+    assert "a secret that the settings refer to does not come within 0.05 s" in said.out
+    os.close(os.open("pipe", os.O_WRONLY | os.O_NONBLOCK))  # lets the thread go

@@ -261,9 +261,11 @@ def test_a_browser_opens_the_page_where_there_is_a_desktop(
         monkeypatch.setenv("OURS", sandbox.client_secret)
         reference = ["--secret", "auth.client_secret=env:OURS"]
     opened: list[str] = []
+    inherited: dict[str, str] = {}
 
     def browse_later(url: str) -> bool:
         opened.append(url)
+        inherited.update(os.environ)
         threading.Thread(target=browse, args=(url,), kwargs={"ca_file": sandbox.ca_file}).start()
         return True
 
@@ -274,6 +276,8 @@ def test_a_browser_opens_the_page_where_there_is_a_desktop(
     check_says_no_secret(said, sandbox)
     assert "Signing in with the browser of this machine; for one elsewhere, use --device-code." in said.err
     assert opened[0] in said.err
+    assert sandbox.client_secret not in inherited.values()
+    assert sandbox.client_secret in os.environ.values()
     assert cli("login", "--status", "--json").document["sign_ins"][0]["client"] == "confidential"
 
 
