@@ -38,7 +38,9 @@ LATENCIES_S: Final = (0.0, 0.1, 0.3)
 
 IDS: Final = 40_000
 CONCURRENCY: Final = 64
-TOKEN_LIFETIME_S: Final = 5.0
+TOKEN_LIFETIMES_S: Final = (3600.0, 5.0)
+"""As Entra's tokens live, and so short that each run renews some."""
+
 WARM_S: Final = 1.0
 """From the first outcome on, what is not steady yet."""
 
@@ -48,7 +50,8 @@ READY: Final[Mapping[str, str]] = {"BULKPAUSE_TOKEN": "ready"}
 def main(rounds: int = ROUNDS) -> int:
     """Print the figures and their goals; 1 if one is missed."""
     pin(SERVER_CORE)  # with the sandbox in a thread; the command under test has the other core
-    return conclude([*before_the_first_put(rounds), *steady_state(rounds)])
+    steady = [verdict for lifetime_s in TOKEN_LIFETIMES_S for verdict in steady_state(rounds, lifetime_s=lifetime_s)]
+    return conclude([*before_the_first_put(rounds), *steady])
 
 
 def before_the_first_put(rounds: int) -> list[Verdict]:
@@ -93,44 +96,47 @@ class Steady:
     tokens: int
 
 
-def steady_state(rounds: int) -> list[Verdict]:
-    """Throughput with short-lived tokens over throughput with a ready one, pair by pair."""
+def steady_state(rounds: int, *, lifetime_s: float) -> list[Verdict]:
+    """Throughput with tokens that live so long over throughput with a ready one, pair by pair."""
     with serving() as target, tempfile.TemporaryDirectory(prefix=".bench-", dir=work_folder()) as name:
         if target is None:
             print("SKIPPED: the steady state needs nginx (apt-get install nginx-light)", file=sys.stderr)
             return []
         folder = Path(name)
         ids = write_ids(folder, IDS)
-        settings = SandboxSettings(reports=1, token_lifetime_s=TOKEN_LIFETIME_S)
+        settings = SandboxSettings(reports=1, token_lifetime_s=lifetime_s)
         pairs: list[tuple[Steady, Steady]] = []
         starts: list[tuple[float, float]] = []
         one = write_ids(folder, 1)
         with serve_in_thread(settings) as sandbox:
             signing_in = _credentials(sandbox)
+            ready = {"BULKPAUSE_TOKEN": sandbox.issue_token(lifetime_s=3600.0)}  # as long, so as dear to send
             for number in range(rounds + 1):
-                order = [READY, signing_in] if number % 2 else [signing_in, READY]
+                order = [ready, signing_in] if number % 2 else [signing_in, ready]
                 start = {id(each): _steady(target.base_url, one, folder, each).cpu_s for each in order}
                 ran = {id(each): _steady(target.base_url, ids, folder, each) for each in order}
                 if number:  # the first pair warms up
-                    pairs.append((ran[id(READY)], ran[id(signing_in)]))
-                    starts.append((start[id(READY)], start[id(signing_in)]))
-    if any(renewing.tokens < 2 for _, renewing in pairs):
+                    pairs.append((ran[id(ready)], ran[id(signing_in)]))
+                    starts.append((start[id(ready)], start[id(signing_in)]))
+    if lifetime_s == min(TOKEN_LIFETIMES_S) and any(renewing.tokens < 2 for _, renewing in pairs):
         raise SystemExit("the run was too short to renew a token")
-    ratios = [renewing.per_s / ready.per_s for ready, renewing in pairs]
+    ratios = [renewing.per_s / base.per_s for base, renewing in pairs]
     print(
-        f"steady state: {statistics.median(ready.per_s for ready, _ in pairs):,.0f} PUT/s with a ready token, "
+        f"steady state: {statistics.median(base.per_s for base, _ in pairs):,.0f} PUT/s with a ready token, "
         f"{statistics.median(renewing.per_s for _, renewing in pairs):,.0f} PUT/s with tokens of "
-        f"{TOKEN_LIFETIME_S:g} s ({statistics.median(renewing.tokens for _, renewing in pairs):g} a run); "
+        f"{lifetime_s:g} s ({statistics.median(renewing.tokens for _, renewing in pairs):g} a run); "
         f"ratios {', '.join(f'{ratio:.3f}' for ratio in ratios)}"
     )
     # Whatever else runs here only ever adds: the least of each, less what a run of one report costs.
     ready_us, renewing_us = (
         (min(pair[side].cpu_s for pair in pairs) - min(start[side] for start in starts)) / IDS * 1e6 for side in (0, 1)
     )
-    print(f"  CPU a PUT, start-up apart: {ready_us:.1f} us with a ready token, {renewing_us:.1f} us with renewals")
+    print(f"  CPU a PUT, start-up apart: {ready_us:.1f} us with a ready token, {renewing_us:.1f} us with those")
     return [
-        Verdict("throughput with renewals over a ready token", statistics.median(ratios), 0.98),
-        Verdict("CPU a PUT with renewals over a ready token", renewing_us / ready_us, 1.02, at_most=True),
+        Verdict(f"throughput with tokens of {lifetime_s:g} s over a ready one", statistics.median(ratios), 0.98),
+        Verdict(
+            f"CPU a PUT with tokens of {lifetime_s:g} s over a ready one", renewing_us / ready_us, 1.02, at_most=True
+        ),
     ]
 
 
