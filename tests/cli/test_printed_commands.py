@@ -57,7 +57,8 @@ def test_what_is_printed_after_a_run_that_left_something_is_accepted(
 ) -> None:
     ids = serve(reports=20).report_ids  # the same seed, the same ids
     sandbox = serve(*(fault.format(*ids) for fault in faults), reports=20)
-    said = cli("pause", cli.source(sandbox.report_ids), "--max-tries", "1", "--json", *flags)
+    few = {"BULKPAUSE_RUN__CONCURRENCY": "4"}  # so that some have yet to leave when the token is refused
+    said = cli("pause", cli.source(sandbox.report_ids), "--max-tries", "1", "--json", *flags, env=few)
     summary = said.document
     going_on = rehearsed(cli, sandbox, summary["next"])
     assert (going_on["run_id"], going_on["operation"]) == (summary["run_id"], "pause")

@@ -95,7 +95,7 @@ async def test_a_link_is_followed_absolute_or_relative_and_as_it_was_sent(link: 
         "http://localhost:{port}/insights/v1/mpn/ScheduledReport",
         "https://127.0.0.1:{port}/insights/v1/mpn/ScheduledReport",
         "http://127.0.0.1:{port}@127.0.0.1:{other}/",
-        "http://user:password@127.0.0.1:{port}/insights/v1/mpn/ScheduledReport",
+        "http://ann:pass@127.0.0.1:{port}/insights/v1/mpn/ScheduledReport",
         "file:///etc/passwd",
         "mailto:a@b",
         "http://[::1/",
