@@ -202,5 +202,8 @@ class _Stored:
         text = str(error) if LOGIN in str(error) else f"{error}: {LOGIN}"
         if kept.refresh_token == self._seed:
             return AuthError(f"{text}. Or give a newer auth.refresh_token")
-        self._store.note_refusal(sign_in, now=self._clock.now())
+        try:
+            self._store.note_refusal(sign_in, now=self._clock.now())
+        except AuthError as flaw:  # the refusal is what has to be said first
+            text = f"{text} ({flaw})"
         return AuthError(text)

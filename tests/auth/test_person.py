@@ -183,6 +183,21 @@ def test_another_seed_is_newer_and_wins(a_sandbox: MakeSandbox, tmp_path: Path) 
     assert sandbox.people.used == [first, second]
 
 
+def test_a_refusal_is_said_first_even_where_it_cannot_be_remembered(
+    a_sandbox: MakeSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = a_sandbox()
+    sign_in(sandbox, store := a_store(tmp_path))
+    acquire, sandbox.people.refusal = acquire_from(sandbox, store), 700082
+
+    def full(*_: Any, **__: Any) -> None:
+        raise AuthError("file x cannot be written: No space left on device")
+
+    monkeypatch.setattr(type(store), "note_refusal", full)
+    with pytest.raises(AuthError, match=r"^sign-in refused.*login.*AADSTS700082.* \(file x cannot be written"):
+        acquire()
+
+
 def test_a_refused_seed_says_that_a_newer_one_would_do_and_leaves_the_store_alone(
     a_sandbox: MakeSandbox, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.driving import PATIENCE_S, wait_until
+from tests.e2e.driving import PATIENCE_S, listens, wait_until
 
 NGINX: Final = """\
 daemon off;
@@ -113,17 +113,9 @@ def proxied(program: Program, folder: Path, *, upstream: int) -> Iterator[Proxy]
     with proxy.log.open("ab") as log:
         process = subprocess.Popen([program.path, *program.arguments(folder)], stdout=log, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: process.poll() is not None or _listens(proxy.port))
+        wait_until(lambda: process.poll() is not None or listens(proxy.port))
         assert process.poll() is None, f"{program.name} does not start with {folder}/config"
         yield proxy
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE_S)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True

@@ -15,7 +15,7 @@ from typing import Final
 
 import trustme
 
-from tests.e2e.driving import PATIENCE_S, wait_until
+from tests.e2e.driving import PATIENCE_S, listens, wait_until
 
 NGINX: Final = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
 """Where it is installed; None if it is not."""
@@ -107,7 +107,7 @@ def tls_server(folder: Path, upstream: str, *, flaw: str = "", directives: str =
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: process.poll() is not None or _listens(port))
+        wait_until(lambda: process.poll() is not None or listens(port))
         assert process.poll() is None, (folder / "errors").read_text()
         server = TlsServer(folder, port)
         wait_until(lambda: server.refusals == 0)
@@ -115,11 +115,3 @@ def tls_server(folder: Path, upstream: str, *, flaw: str = "", directives: str =
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE_S)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True

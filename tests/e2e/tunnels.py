@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import quote
 
-from tests.e2e.driving import PATIENCE_S, wait_until
+from tests.e2e.driving import PATIENCE_S, listens, wait_until
 
 Answer = int | str
 """How a CONNECT is answered: by a status, 200 being a tunnel, or `hang`, or `reset`."""
@@ -229,17 +229,9 @@ def proxy_program(program: ProxyProgram) -> Iterator[RunningProxy]:
             user="nobody" if is_root else None,
         )  # as somebody else, because squid refuses to be root
         try:
-            wait_until(lambda: process.poll() is not None or _listens(port))
+            wait_until(lambda: process.poll() is not None or listens(port))
             assert process.poll() is None, f"{program.name} does not start"
             yield RunningProxy(port, folder / "log")
         finally:
             process.terminate()
             process.wait(timeout=PATIENCE_S)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
